@@ -78,7 +78,14 @@ mod tests {
         assert_eq!(nonces.issued_at_ms(&nonce, 999_999), None);
         assert_eq!(Nonces::new(&[7; 32]).issued_at_ms(&nonce, 1_000_000), Some(1_000_000));
         assert_eq!(Nonces::new(&[8; 32]).issued_at_ms(&nonce, 1_000_000), None);
-        for bad in ["", "AAAA", "x y", nonce.get(1..).unwrap(), &format!("{nonce}AA"), &nonces.issue(0)] {
+        for bad in [
+            "",
+            "AAAA",
+            "x y",
+            nonce.get(1..).unwrap(),
+            &format!("{nonce}AA"),
+            &nonces.issue(0),
+        ] {
             assert_eq!(nonces.issued_at_ms(bad, 1_000_000), None, "{bad}");
         }
     }

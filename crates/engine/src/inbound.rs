@@ -97,6 +97,8 @@ pub enum Door {
     Me,
     /// Sign-in and sign-out.
     SignIn,
+    /// Envoy's external authorization, by gRPC and by HTTP.
+    ExtAuthz,
 }
 
 impl Door {
@@ -109,6 +111,7 @@ impl Door {
         Self::Haproxy,
         Self::Me,
         Self::SignIn,
+        Self::ExtAuthz,
     ];
 
     /// Returns the word in logs and metrics.
@@ -121,6 +124,7 @@ impl Door {
             Self::Haproxy => "haproxy",
             Self::Me => "me",
             Self::SignIn => "sign_in",
+            Self::ExtAuthz => "ext_authz",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod access_log;
 mod assertion;
 pub mod cache;
 pub mod credentials;
+pub mod decision;
 mod dpop;
 mod engine;
 pub mod event;

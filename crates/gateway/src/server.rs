@@ -27,11 +27,11 @@ use narthex_engine::ReadableBy;
 use narthex_engine::Runtime;
 use narthex_engine::access_log::{AccessLine, OwnLine};
 use narthex_engine::credentials;
+use narthex_engine::decision::{decide, decided_by, no_upstream};
 use narthex_engine::event::Event;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Origin, Sender, Trust};
-use narthex_engine::passed::{Answer, Passed};
-use narthex_engine::pipeline;
+use narthex_engine::passed::Passed;
 use narthex_engine::protected_resource::metadata_resource;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
@@ -295,68 +295,6 @@ fn not_forwarded(engine: &Engine, (request_id, format): (&str, Format), error: &
     respond::refuse(&error.refusal(), request_id, format)
 }
 
-/// Upper limit of decisions about one request: a configuration that changes all the time must not hold it for ever.
-const DECISIONS_MAX: usize = 4;
-
-/// Configuration that came into use while a request was being decided, and that then decided it.
-type NewerRuntime = Option<arc_swap::Guard<Arc<Runtime>>>;
-
-/// Returns the configuration that a request was decided by.
-fn decided_by<'r>(given: &'r Runtime, newer: &'r NewerRuntime) -> &'r Runtime {
-    match newer {
-        Some(newer) => newer,
-        None => given,
-    }
-}
-
-/// Decides a request and reports the decision.
-async fn decide(
-    engine: &Engine,
-    runtime: &Runtime,
-    inbound: &Inbound<'_>,
-) -> (Result<Passed, (Refusal, String)>, NewerRuntime) {
-    let started = Instant::now();
-    let (mut newer, mut decisions): (NewerRuntime, _) = (None, 0);
-    let outcome = loop {
-        let runtime = decided_by(runtime, &newer);
-        let outcome = pipeline::run(engine, runtime, inbound).await;
-        decisions += 1;
-        // An answer cached with a token was compared with the version numbers of the directory, without a question to
-        // it.
-        let kept = matches!(&outcome, Ok(passed) if matches!(passed.answer, Answer::Token(_)));
-        if kept || decisions == DECISIONS_MAX || engine.stands(runtime).await {
-            break outcome;
-        }
-        newer = Some(engine.runtime.load());
-    };
-    let runtime = decided_by(runtime, &newer);
-    let outcome = outcome
-        .and_then(|passed| match inbound.door {
-            Door::Proxy if runtime.upstream(passed.answer.allowed().route).is_none() => Err(no_upstream()),
-            _ => Ok(passed),
-        })
-        .map_err(|refusal| (refusal, engine.request_ids.next()));
-    let (told, request_id) = match &outcome {
-        Ok(passed) => (Ok(passed), passed.request_id.as_str()),
-        Err((refusal, request_id)) => (Err(refusal), request_id.as_str()),
-    };
-    Event::Decided {
-        inbound,
-        request_id,
-        outcome: told,
-        took: started.elapsed(),
-    }
-    .tell(&engine.metrics);
-    (outcome, newer)
-}
-
-fn no_upstream() -> Refusal {
-    Refusal::logged(
-        Reason::RouteUnmatched,
-        "the route has no upstream: it is for forward-auth only",
-    )
-}
-
 fn key_set(
     engine: &Engine,
     runtime: &Runtime,
@@ -425,7 +363,7 @@ fn refused(
     match door {
         Door::Proxy | Door::Me | Door::SignIn => respond::refuse(refusal, &request_id, format),
         // nginx turns a status that it does not know into an error of its own.
-        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => {
+        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy | Door::ExtAuthz => {
             forward_auth::refuse(refusal, (&request_id, format), door)
         }
     }
