@@ -110,6 +110,8 @@ pub struct Listen {
     pub public: SocketAddr,
     /// The admin port.
     pub admin: SocketAddr,
+    /// The port of Envoy's external authorization; `None` for no such port.
+    pub ext_authz: Option<SocketAddr>,
     /// Networks of the proxies whose forwarded headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Grace period of running requests at shutdown.

@@ -27,6 +27,7 @@ type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 const SETTINGS: [(&str, Differ); 18] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
+    ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),
     ("listen.shutdown_grace", |a, b| {
         a.listen.shutdown_grace != b.listen.shutdown_grace
     }),
@@ -114,6 +115,7 @@ mod tests {
         let cases = [
             ("listen.public", "listen.public = \"127.0.0.1:9001\""),
             ("listen.admin", "listen.admin = \"127.0.0.1:9002\""),
+            ("listen.ext_authz", "listen.ext_authz = \"127.0.0.1:9003\""),
             ("listen.shutdown_grace", "listen.shutdown_grace = \"1s\""),
             ("store.offline_max", "store.offline_max = \"1s\""),
             ("store", "store.path = \"another.db\""),

@@ -23,6 +23,7 @@ impl Check<'_> {
             let ports = [("public", listen.public), ("admin", listen.admin)];
             let own = ports
                 .into_iter()
+                .chain(listen.ext_authz.map(|address| ("`ext_authz`", address)))
                 .find(|(_, address)| leads_to(&url.get_ref().0, *address, self.environment));
             if let Some((port, address)) = own {
                 let problem = Problem::error(

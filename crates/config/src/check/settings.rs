@@ -1,6 +1,9 @@
 //! `[listen]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use toml::Spanned;
 
 use super::{Check, within};
 use crate::file::{AssertionSection, LimitsSection, ListenSection};
@@ -29,6 +32,9 @@ impl Check<'_> {
                     .help("the admin port must not be the public one"),
             );
         }
+        if let Some(ext_authz) = written.ext_authz.spanned() {
+            self.ext_authz_port(ext_authz, written);
+        }
         for network in written.trusted_proxies.value() {
             if network.get_ref().prefix_len() == 0 {
                 let problem = Problem::warning(network.span(), "this network makes every client a trusted proxy");
@@ -40,6 +46,7 @@ impl Check<'_> {
         Listen {
             public,
             admin,
+            ext_authz: written.ext_authz.value().copied(),
             trusted_proxies: written
                 .trusted_proxies
                 .value()
@@ -52,6 +59,24 @@ impl Check<'_> {
                 &written.shutdown_grace,
                 &(Duration::ZERO..=HOUR),
             ),
+        }
+    }
+
+    /// Checks that the port of external authorization is no other port, and that a proxy may use it.
+    fn ext_authz_port(&mut self, ext_authz: &Spanned<SocketAddr>, written: &ListenSection) {
+        for (name, other) in [("public", &written.public), ("admin", &written.admin)] {
+            if ext_authz.get_ref() == other.value() && ext_authz.get_ref().port() != 0 {
+                let message = format!("`ext_authz` and `{name}` are the same address");
+                let problem = Problem::error(ext_authz.span(), message);
+                self.problems
+                    .push(problem.help("Envoy asks at a port of its own; give `ext_authz` another port"));
+            }
+        }
+        if written.trusted_proxies.value().iter().next().is_none() {
+            let message = "there are no `trusted_proxies`, and only they may use the `ext_authz` port";
+            let problem = Problem::warning(ext_authz.span(), message);
+            self.problems
+                .push(problem.help("add the address of Envoy to `trusted_proxies`; until then every check is denied"));
         }
     }
 

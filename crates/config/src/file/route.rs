@@ -75,7 +75,7 @@ section! {
         scopes: Optional<OneOrMany<String>>, eg "[\"write\"]";
         /// Destination of requests that pass: scheme, host and port. The path is forwarded as it was matched, byte for byte, but
         /// for `strip_prefix`. `h2c://` speaks HTTP/2
-        /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.
+        /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints and the `ext_authz` port.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
         /// Beginning of the path that is removed before a request is forwarded: whole segments, literal text, without a `/`
         /// at the end. Each `path` of the route has to begin with it. With `/grafana`, the upstream gets `/d/1` for

@@ -19,8 +19,13 @@ section! {
         public: Defaulted<SocketAddr> = "\"127.0.0.1:8080\"";
         /// Admin port: admin API, health and metrics. Keep it off the internet.
         admin: Defaulted<SocketAddr> = "\"127.0.0.1:8081\"";
+        /// Port of Envoy's external authorization (`ext_authz`), by gRPC and by HTTP. Only `trusted_proxies` may use it.
+        ///
+        /// Closed by default. A request that is checked here goes to its application through Envoy, so that a route needs
+        /// no `upstream`.
+        ext_authz: Optional<SocketAddr>, eg "\"127.0.0.1:8082\"";
         /// Networks of the reverse proxies in front of Narthex. Only these proxies may describe the original request in
-        /// forwarded headers, and only they may use the forward-auth endpoints.
+        /// forwarded headers, and only they may use the forward-auth endpoints and the `ext_authz` port.
         ///
         /// Empty by default: a forwarded header from any other address is a forgery.
         trusted_proxies: Defaulted<List<IpNet>> = "[]", eg "[\"127.0.0.1\", \"10.0.0.0/8\"]";

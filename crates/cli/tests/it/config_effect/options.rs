@@ -179,6 +179,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 const EXEMPT: &[(&str, &str)] = &[
     ("listen.public", "an address: without it nothing answers"),
     ("listen.admin", "an address: without it nothing answers"),
+    (
+        "listen.ext_authz",
+        "an address: without it nothing answers Envoy, and the tests of `envoy` ask there",
+    ),
     ("listen.shutdown_grace", "how long the end may take"),
     ("store.path", "where the directory lies, not what it says"),
     ("store.url", "where the directory lies, not what it says"),
