@@ -17,6 +17,7 @@ use narthex_admin::port::{AdminServices, serve_admin};
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics, WebOrigin};
+use narthex_ext_authz::serve_ext_authz;
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
 use narthex_gateway::{Gateway, UpstreamSettings, serve};
@@ -66,6 +67,7 @@ pub(crate) struct Running {
     edges: KeyEdges,
     public: TcpListener,
     admin: TcpListener,
+    ext_authz: Option<TcpListener>,
     server: ServerSettings,
     admin_server: ServerSettings,
     console_origin: Option<WebOrigin>,
@@ -108,11 +110,16 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
     let console = console_address(config.console_origin.as_ref(), admin.local_addr()?.port());
+    let ext_authz = match config.listen.ext_authz {
+        Some(address) => Some(listen("listen.ext_authz", address).await?),
+        None => None,
+    };
     Ok(Running {
         gateway,
         edges,
         public,
         admin,
+        ext_authz,
         server: server(&config, shares.connections),
         admin_server: server(&config, shares.admin),
         restart_settings: RestartSettings::of(&config),
@@ -321,6 +328,7 @@ impl Running {
             edges,
             public,
             admin,
+            ext_authz,
             server,
             admin_server,
             console_origin,
@@ -347,6 +355,8 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
+        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, admin_server.clone(), told());
+        let envoy = tokio::spawn(envoy);
         let mut services = AdminServices::new(&gateway.engine);
         services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
         let admin = tokio::spawn(serve_admin(
@@ -366,8 +376,8 @@ impl Running {
         tracing::info!(event = "stopping", "finishing open requests");
         // Ignored: it fails only if no task listens any more.
         let _ = stop.send(true);
-        // Both were told at the same time, so this is within one grace.
-        let (public, admin) = (public.await, admin.await);
+        // All were told at the same time, so this is within one grace.
+        let (public, admin, envoy) = (public.await, admin.await, envoy.await);
         background.abort();
         if let Some(reload) = reload {
             reload.abort();
@@ -375,8 +385,22 @@ impl Running {
         // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
         gateway.engine.directory.flush_last().await?;
         public?;
+        envoy?;
         Ok(admin??)
     }
+}
+
+/// Serves the port of Envoy's external authorization, if there is one.
+async fn serve_envoy(
+    engine: Arc<Engine>,
+    port: Option<TcpListener>,
+    settings: ServerSettings,
+    stop: impl Future<Output = ()>,
+) {
+    let Some(port) = port else { return };
+    let address = port.local_addr().ok().map(tracing::field::display);
+    tracing::info!(event = "ext_authz_started", ext_authz = address, "Envoy may ask");
+    serve_ext_authz(engine, port, settings, stop).await;
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {

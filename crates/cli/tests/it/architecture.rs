@@ -123,6 +123,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "gateway",
         &["directory", "listener", "decision", "fetch", "engine", "login"],
     ),
+    ("ext-authz", &["listener", "decision", "engine"]),
     // top
     (
         "cli",
@@ -149,6 +150,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admin",
             "console",
             "gateway",
+            "ext-authz",
         ],
     ),
 ];

@@ -1,4 +1,4 @@
-//! The two ports: free to take, or taken by a narthex that is well.
+//! The ports: free to take, or taken by a narthex that is well.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,27 +11,46 @@ use tokio::time::timeout;
 use super::{Finding, State};
 use narthex_config::Listen;
 
-/// Tries to bind both ports. If a port is taken, asks the process that has it.
+/// Path to request at a port, and the signs of a narthex in the answer.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    path: &'static str,
+    status: u16,
+    sign: &'static str,
+}
+
+const fn probe(path: &'static str, status: u16, sign: &'static str) -> Probe {
+    Probe { path, status, sign }
+}
+
+/// Tries to bind every port. If a port is taken, asks the process that has it.
 pub(super) async fn look(listen: &Listen) -> Vec<Finding> {
-    let ports = [
-        ("public", listen.public, "/.well-known/jwks.json", "\"keys\""),
-        ("admin", listen.admin, "/healthz", "ok"),
-    ];
+    let public = (
+        "public",
+        listen.public,
+        probe("/.well-known/jwks.json", 200, "\"keys\""),
+    );
+    let admin = ("admin", listen.admin, probe("/healthz", 200, "ok"));
+    // This port answers checks alone, and says so.
+    let checks = probe("/", 404, "urn:narthex:reason:route.unmatched");
+    let ext_authz = listen.ext_authz.map(|address| ("ext_authz", address, checks));
     let mut findings = Vec::new();
-    for (name, address, path, sign) in ports {
-        let (state, message) = port(name, address, path, sign).await;
+    for (name, address, probe) in [public, admin].into_iter().chain(ext_authz) {
+        let (state, message) = port(name, address, probe).await;
         findings.push(Finding::new("port", format!("{name} {address}"), state, message));
     }
     findings
 }
 
-async fn port(name: &str, address: SocketAddr, path: &str, sign: &str) -> (State, String) {
+async fn port(name: &str, address: SocketAddr, probe: Probe) -> (State, String) {
     let Err(error) = TcpListener::bind(address).await else {
         return (State::Good, "free".to_owned());
     };
     match error.kind() {
-        ErrorKind::AddrInUse => match timeout(WAIT, ask(address, path)).await {
-            Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") && answer.contains(sign) => {
+        ErrorKind::AddrInUse => match timeout(WAIT, ask(address, probe.path)).await {
+            Ok(Ok(answer))
+                if answer.starts_with(&format!("HTTP/1.1 {}", probe.status)) && answer.contains(probe.sign) =>
+            {
                 (State::Good, "in use by a narthex that answers".to_owned())
             }
             _ => (

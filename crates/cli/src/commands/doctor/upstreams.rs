@@ -17,13 +17,17 @@ pub(super) async fn look(routes: &[RouteSettings], listen: &Listen, limits: &Lim
             upstreams.push(upstream);
         }
     }
-    let (own, wait) = ([listen.public, listen.admin], limits.connect_timeout);
+    let own: Vec<SocketAddr> = [listen.public, listen.admin]
+        .into_iter()
+        .chain(listen.ext_authz)
+        .collect();
+    let wait = limits.connect_timeout;
     let asked: Vec<_> = upstreams
         .into_iter()
         .cloned()
         .map(|upstream| {
-            let name = upstream.audience.clone();
-            (name, tokio::spawn(async move { state(&upstream, own, wait).await }))
+            let (name, own) = (upstream.audience.clone(), own.clone());
+            (name, tokio::spawn(async move { state(&upstream, &own, wait).await }))
         })
         .collect();
     let mut findings = Vec::new();
@@ -37,7 +41,7 @@ pub(super) async fn look(routes: &[RouteSettings], listen: &Listen, limits: &Lim
     findings
 }
 
-async fn state(upstream: &Upstream, own: [SocketAddr; 2], wait: std::time::Duration) -> (State, String) {
+async fn state(upstream: &Upstream, own: &[SocketAddr], wait: std::time::Duration) -> (State, String) {
     if let Some(port) = own_port(upstream, own).await {
         let message = format!(
             "this is Narthex's own port {port}: a request would come back again and again; name the application's address"
@@ -62,9 +66,9 @@ fn cure(trouble: &UpstreamTrouble) -> &'static str {
 }
 
 /// The port of this Narthex that the upstream names, if it does.
-async fn own_port(upstream: &Upstream, own: [SocketAddr; 2]) -> Option<SocketAddr> {
+async fn own_port(upstream: &Upstream, own: &[SocketAddr]) -> Option<SocketAddr> {
     for address in upstream_addresses(upstream).await.ok()? {
-        for port in own {
+        for port in own.iter().copied() {
             let is_there =
                 port.ip() == address.ip() || port.ip().is_unspecified() && is_this_machine(address.ip()).await;
             if port.port() == address.port() && is_there {

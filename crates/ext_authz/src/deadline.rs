@@ -1,0 +1,95 @@
+//! The time that a check may take.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+/// Upper limit of the time for one check, also for a call without a deadline.
+const CHECK_MAX: Duration = Duration::from_secs(10);
+
+/// Share, least and most of a call's time that is kept for the way back.
+const MARGIN_SHARE: u32 = 5;
+const MARGIN_LEAST: Duration = Duration::from_millis(5);
+const MARGIN_MOST: Duration = Duration::from_millis(200);
+
+/// Returns the time for a check, from the arrival of the call: its deadline (`grpc-timeout`, or in the HTTP mode
+/// `x-envoy-expected-rq-timeout-ms`) less the time for the way back, and at most ten seconds.
+///
+/// SECURITY: an answer after the deadline is an error for Envoy, and not a denial. A deadline that cannot be read leaves no time.
+pub(crate) fn allowance(headers: &HeaderMap) -> Duration {
+    let given = match (
+        headers.get("grpc-timeout"),
+        headers.get("x-envoy-expected-rq-timeout-ms"),
+    ) {
+        (Some(value), _) => value.to_str().ok().and_then(grpc_timeout),
+        (None, Some(value)) => value.to_str().ok().and_then(milliseconds),
+        (None, None) => return CHECK_MAX,
+    };
+    let given = given.unwrap_or_default();
+    let margin = (given / MARGIN_SHARE).clamp(MARGIN_LEAST, MARGIN_MOST);
+    given.saturating_sub(margin).min(CHECK_MAX)
+}
+
+/// Parses a timeout of gRPC: at most eight digits and a unit (gRPC over HTTP/2, "Requests", `Timeout`).
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3_600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Parses a number of milliseconds: at most eight digits.
+fn milliseconds(text: &str) -> Option<Duration> {
+    let is_count = (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_count.then(|| text.parse().ok().map(Duration::from_millis)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn named(name: &'static str, value: &'static str) -> Duration {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        allowance(&headers)
+    }
+
+    fn of(value: &'static str) -> Duration {
+        named("grpc-timeout", value)
+    }
+
+    #[test]
+    fn a_check_ends_before_the_deadline_of_its_call() {
+        assert_eq!(allowance(&HeaderMap::new()), Duration::from_secs(10));
+        assert_eq!(of("100m"), Duration::from_millis(80));
+        assert_eq!(of("200000u"), Duration::from_millis(160));
+        assert_eq!(of("3S"), Duration::from_millis(2_800));
+        assert_eq!(of("1M"), Duration::from_secs(10));
+        assert_eq!(of("99999999H"), Duration::from_secs(10));
+        assert_eq!(of("1000000n"), Duration::ZERO);
+        assert_eq!(
+            named("x-envoy-expected-rq-timeout-ms", "1000"),
+            Duration::from_millis(800)
+        );
+    }
+
+    #[test]
+    fn sec_a_deadline_that_cannot_be_read_leaves_no_time() {
+        for value in ["", "m", "-1S", "1.5S", "100000000S", "5s", "S5", "1 S"] {
+            assert_eq!(of(value), Duration::ZERO, "{value}");
+            assert_eq!(named("x-envoy-expected-rq-timeout-ms", value), of("0n"), "{value}");
+        }
+    }
+}
