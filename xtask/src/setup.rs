@@ -96,7 +96,8 @@ pub(crate) fn run() -> Result<()> {
     debian_packages(|_| true)?;
     node_packages()?;
     python_packages()?;
-    helm()
+    helm()?;
+    envoy()
 }
 
 /// What a bench compares with, or needs for that.
@@ -106,7 +107,7 @@ pub(crate) enum Peer {
     Node,
     /// The database server.
     PostgreSql,
-    /// The proxy, which only a bench needs: it is no part of [`run`].
+    /// The proxy, which tests need too.
     Envoy,
 }
 
@@ -320,7 +321,7 @@ fn envoy() -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
-    println!("setup: Envoy is missing (the peer of the proxy door's bench)");
+    println!("setup: Envoy is missing (in front of Narthex, and the peer of the proxy door's bench)");
     command::run(&mut program("python3", &["-m", "venv", &folder.to_string_lossy()]))?;
     let requirements_text = requirements.to_string_lossy();
     let install = [

@@ -13,6 +13,7 @@ pub mod application;
 pub mod client;
 pub mod clock;
 pub mod dpop;
+pub mod envoy;
 pub mod foreign;
 pub mod history;
 pub mod idp;

@@ -80,6 +80,16 @@ impl Kind {
     /// Starts it on a free port, asking the Narthex at `narthex`, in front of the application at `upstream`
     /// (both `127.0.0.1:PORT`).
     pub fn start(self, narthex: &str, upstream: &str) -> Result<ReverseProxy> {
+        self.start_changed(narthex, upstream, |text| text)
+    }
+
+    /// The same, with each file of the configuration changed before it is used.
+    pub fn start_changed(
+        self,
+        narthex: &str,
+        upstream: &str,
+        change: impl Fn(String) -> String,
+    ) -> Result<ReverseProxy> {
         let folder = tempfile::Builder::new().prefix("narthex-proxy-").tempdir()?;
         let address = free_address()?;
         for name in self.files() {
@@ -89,23 +99,28 @@ impl Kind {
                 .replace("127.0.0.1:8000", &address.to_string())
                 .replace("127.0.0.1:8080", narthex)
                 .replace("127.0.0.1:9000", upstream);
-            fs::write(folder.path().join(name), text)?;
+            fs::write(folder.path().join(name), change(text))?;
         }
         fs::create_dir(folder.path().join("tmp"))?;
         let mut process = Process::start(&mut self.command(folder.path()))?;
         process.wait_for_port(address)?;
+        ReverseProxy::running(process, address, folder)
+    }
+}
+
+impl ReverseProxy {
+    /// A proxy that listens, with the folder of its files.
+    pub(crate) fn running(mut process: Process, address: SocketAddr, folder: TempDir) -> Result<Self> {
         if let Some(status) = process.ended() {
-            bail!("{self:?} ended ({status}):\n{}", process.output());
+            bail!("the proxy ended ({status}):\n{}", process.output());
         }
-        Ok(ReverseProxy {
+        Ok(Self {
             process,
             address,
             _folder: folder,
         })
     }
-}
 
-impl ReverseProxy {
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -1,12 +1,14 @@
 //! The same requests get the same answers at each door: `crates/cli/tests/doors.toml` has the requests, and each of them
-//! is played at the proxy door, in front of an upstream, and at the four of forward-auth. They must give the same reason,
-//! and where they let it pass, an application behind them must read the same identity.
+//! is played at the proxy door, in front of an upstream, at the four of forward-auth, and at Envoy's by HTTP. They must give the same
+//! reason, and where they let it pass, an application behind them must read the same identity.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use narthex_testkit::process::free_address;
 use narthex_testkit::{IdentityProvider, TestIssuer, TestKey, TokenBuilder, Upstream, raw};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,8 +77,9 @@ fn app() -> String {
 }
 
 /// The doors: the name, and what its headers about the original request begin with.
-const DOORS: [(&str, &str); 5] = [
+const DOORS: [(&str, &str); 6] = [
     ("proxy", ""),
+    ("ext_authz", ""),
     ("nginx", "x-original"),
     ("traefik", "x-forwarded"),
     ("caddy", "x-forwarded"),
@@ -218,8 +221,9 @@ fn token(who: &str, case: usize) -> String {
 }
 
 /// The surroundings with everything that only a person can change.
-async fn world() -> World {
-    let world = World::with_config(config).await;
+async fn world(ext_authz: SocketAddr) -> World {
+    let listen = format!("[listen]\next_authz = \"{ext_authz}\"");
+    let world = World::with_config(|idp, upstream| config(idp, upstream).replacen("[listen]", &listen, 1)).await;
     let api = world.narthex.api();
     let acme = api.organization("acme").await.unwrap().unwrap();
     let path = format!("/organizations/{}", acme["id"].as_str().unwrap());
@@ -294,6 +298,11 @@ impl<'c> Request<'c> {
         let Case { method, host, .. } = self.case;
         let mut text = if door == "proxy" {
             format!("{method} {} HTTP/1.1\r\nhost: {host}\r\n", self.target)
+        } else if door == "ext_authz" {
+            format!(
+                "{method} /.narthex/auth/envoy{} HTTP/1.1\r\nhost: {host}\r\n",
+                self.target
+            )
         } else {
             let (asked, described) = match door {
                 "nginx" => (host.as_str(), String::new()),
@@ -368,10 +377,15 @@ fn head(answer: &[u8]) -> (u16, Vec<(String, String)>) {
     )
 }
 
-async fn ask(world: &World, request: &Request<'_>, (door, prefix): (&str, &str)) -> Outcome {
+async fn ask(world: &World, ext_authz: SocketAddr, request: &Request<'_>, (door, prefix): (&str, &str)) -> Outcome {
     world.upstream.forget();
     let sent = request.at(door, prefix);
-    let answer = raw::exchange(&world.narthex.address(), sent.as_bytes(), Duration::from_secs(10))
+    let address = if door == "ext_authz" {
+        ext_authz.to_string()
+    } else {
+        world.narthex.address()
+    };
+    let answer = raw::exchange(&address, sent.as_bytes(), Duration::from_secs(10))
         .await
         .unwrap();
     let (status, headers) = head(&answer);
@@ -381,7 +395,7 @@ async fn ask(world: &World, request: &Request<'_>, (door, prefix): (&str, &str))
     };
     let seen = world.upstream.seen();
     // What cannot be read as HTTP is refused before there is anything to give a reason.
-    let unreadable = (door == "proxy" && status == 400).then_some("request.path");
+    let unreadable = (["proxy", "ext_authz"].contains(&door) && status == 400).then_some("request.path");
     if let Some(reason) = one("x-narthex-reason").or(unreadable) {
         assert!(
             seen.is_empty(),
@@ -469,7 +483,8 @@ async fn sec_the_doors_agree_on_every_request() {
     let file: File = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut cases = file.case;
     cases.extend(drawn(&file.drawn));
-    let world = world().await;
+    let ext_authz = free_address().unwrap();
+    let world = world(ext_authz).await;
     let mut allowed = 0;
     let mut reasons = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -479,12 +494,14 @@ async fn sec_the_doors_agree_on_every_request() {
         let mut outcomes = BTreeMap::new();
         for turn in 0..DOORS.len() {
             let door = DOORS[(number + turn) % DOORS.len()];
-            outcomes.insert(door.0, ask(&world, &request, door).await);
+            outcomes.insert(door.0, ask(&world, ext_authz, &request, door).await);
         }
         let proxy = &outcomes["proxy"];
         let agreed = match &case.proxy {
             Some(reason) => {
-                outcomes.values().filter(|outcome| *outcome != proxy).count() == 4 && *reason == proxy.reason
+                let others = outcomes.values().filter(|outcome| *outcome != proxy).count();
+                // Envoy can remove headers, as the proxy door does.
+                others == 4 && outcomes["ext_authz"] == *proxy && *reason == proxy.reason
             }
             None => outcomes.values().all(|outcome| outcome == proxy),
         };

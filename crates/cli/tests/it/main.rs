@@ -18,6 +18,8 @@ mod commands_connection;
 #[cfg(test)]
 mod commands_doctor;
 #[cfg(test)]
+mod commands_doctor_url;
+#[cfg(test)]
 mod commands_explain;
 #[cfg(test)]
 mod commands_init;
@@ -39,6 +41,8 @@ mod doors;
 mod dpop;
 #[cfg(test)]
 mod durability;
+#[cfg(test)]
+mod envoy;
 #[cfg(test)]
 mod explain_cures;
 #[cfg(test)]
