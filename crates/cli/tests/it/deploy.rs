@@ -419,3 +419,83 @@ fn the_chart_keeps_the_admin_port_inside_and_nodes_available() {
     assert_eq!(services[0]["spec"]["type"], "LoadBalancer");
     assert_eq!(services[1]["spec"]["type"], "ClusterIP");
 }
+
+/// Checks manifests against the schemas of their kinds.
+fn validate_manifests(manifests: &[String]) -> anyhow::Result<String> {
+    let listed = |folder: &str, extension: &str| -> Vec<String> {
+        let entries = fs::read_dir(repository().join(folder)).unwrap();
+        let files = entries.map(|entry| entry.unwrap().path());
+        let mut files: Vec<String> = files
+            .filter(|file| file.extension().is_some_and(|found| found == extension))
+            .map(|file| file.to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        files
+    };
+    let script = repository().join("e2e/python/validate_crd.py");
+    let mut arguments = vec![script.to_string_lossy().into_owned()];
+    arguments.extend(listed("deploy/schemas", "json"));
+    arguments.push("--".to_owned());
+    arguments.extend_from_slice(manifests);
+    tool(&in_python("python"), &arguments)
+}
+
+/// The manifests for gateways, each against the schema of its kind; each denies what Narthex does not answer.
+#[test]
+fn the_manifests_of_gateways_are_valid_and_fail_closed() {
+    let manifest = |name: &str| repository().join("deploy/kubernetes").join(name);
+    let names = ["narthex.yaml", "envoy-gateway.yaml", "istio.yaml", "gateway-api.yaml"];
+    let files = names.map(|name| manifest(name).to_string_lossy().into_owned());
+    let checked = validate_manifests(&files).unwrap();
+    assert_eq!(checked.trim(), "6 checked");
+    for version in KUBERNETES {
+        let arguments = ["--strict", "--kubernetes-version", version, &files[0]];
+        tool(&in_python("kubernetes-validate"), &arguments).unwrap();
+    }
+    let gateway = yaml(&manifest("envoy-gateway.yaml"));
+    let checks = &only(&gateway, "SecurityPolicy")["spec"]["extAuth"];
+    assert_eq!(
+        (&checks["failOpen"], &checks["statusOnError"]),
+        (&false.into(), &503.into())
+    );
+    let istio = yaml(&manifest("istio.yaml"));
+    let provider = &only(&istio, "IstioOperator")["spec"]["meshConfig"]["extensionProviders"][0];
+    let asked = &provider["envoyExtAuthzGrpc"];
+    assert_eq!((&asked["failOpen"], &asked["timeout"]), (&false.into(), &"1s".into()));
+    let policy = &only(&istio, "AuthorizationPolicy")["spec"];
+    assert_eq!(policy["provider"]["name"], provider["name"]);
+    assert_eq!(
+        policy["rules"],
+        serde_json::json!([{}]),
+        "a policy without rules checks nothing"
+    );
+    let route = yaml(&manifest("gateway-api.yaml"));
+    for rule in only(&route, "HTTPRoute")["spec"]["rules"].as_array().unwrap() {
+        assert_eq!(
+            rule["filters"][0]["type"], "ExternalAuth",
+            "a rule without the filter checks nothing"
+        );
+    }
+    let service = yaml(&manifest("narthex.yaml"));
+    let port = &only(&service, "Service")["spec"]["ports"][0]["port"];
+    assert_eq!(port, &asked["port"]);
+    assert_eq!(port, &checks["grpc"]["backendRefs"][0]["port"]);
+}
+
+/// The checker finds what a cluster would refuse.
+#[test]
+fn a_manifest_with_an_unknown_field_or_a_wrong_value_is_found() {
+    for (name, good, bad) in [
+        ("envoy-gateway.yaml", "failOpen", "failopen"),
+        ("envoy-gateway.yaml", "port: 8082", "port: \"8082\""),
+        ("istio.yaml", "action: CUSTOM", "action: CUSTOMS"),
+        ("istio.yaml", "failOpen", "failopen"),
+        ("gateway-api.yaml", "protocol: GRPC", "protocol: gRPC"),
+    ] {
+        let text = read(&format!("deploy/kubernetes/{name}"));
+        assert!(text.contains(good), "{name}: {good}");
+        let (_folder, path) = written(name, &text.replace(good, bad));
+        let refused = validate_manifests(&[path.to_string_lossy().into_owned()]);
+        assert!(refused.is_err(), "{name}: {bad}");
+    }
+}
