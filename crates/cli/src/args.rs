@@ -208,6 +208,12 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) config: ConfigPath,
+    /// Address of a guarded page: examine the deployment from outside instead of the installation.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// File with a token that may read the page of `--url`.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -223,8 +229,15 @@ Exit codes: 0 explained, even if the token or request is refused; 1 failed; 2 th
 const DOCTOR_EXAMPLES: &str = "\
 Example:
   narthex doctor --config /etc/narthex/narthex.toml
+  narthex doctor --url https://app.example.com/whoami --token-file token
 
-Changes nothing, and works beside a running server. Exit codes: 0 no problem found, 1 problems found.";
+With `--url`, it sends about 50 requests to that address: forged headers, other spellings of the
+path, other methods, upgrades. None of them may pass without a token. POST, PUT and DELETE are among
+them, so name a page that they do not harm. With a token and a page that shows its request, it also
+says which forged identity headers reach the application.
+
+Changes nothing else, and works beside a running server.
+Exit codes: 0 no problem found, 1 problems found.";
 
 const EVAL_EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,7 @@
 //! `narthex doctor`: everything that can be wrong with an installation, looked at once, each with what to do.
 
 mod connections;
+mod deployment;
 mod issuers;
 mod organizations;
 mod ports;
@@ -8,7 +9,9 @@ mod store;
 mod upstreams;
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use anyhow::Context as _;
 use narthex_clock::Clock;
 use serde::Serialize;
 
@@ -20,7 +23,8 @@ use narthex_config::Paint;
 /// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// `configuration`, `issuer`, `organization`, `upstream`, `store`, `connection`, `assertion` or `port`.
+    /// `configuration`, `issuer`, `organization`, `upstream`, `store`, `connection`, `assertion`, `port` or
+    /// `deployment`.
     area: &'static str,
     /// Subject that was examined.
     name: String,
@@ -54,11 +58,52 @@ impl Finding {
     }
 }
 
-/// Looks at everything, and prints what was found.
+/// Looks at the installation, or at a deployment, and prints what was found.
 pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
-    let path = args.config.path;
+    let (findings, report) = match &args.url {
+        Some(url) => {
+            let token = match &args.token_file {
+                Some(path) => Some(token(path)?),
+                None => None,
+            };
+            (deployment::look(url, token.as_deref()).await?, None)
+        }
+        None => installation(&args.config.path).await?,
+    };
+    if args.output.json {
+        print(&format!(
+            "{}\n",
+            serde_json::json!({
+                "healthy": worst(&findings) != State::Problem,
+                "findings": findings,
+            })
+        ))?;
+    } else {
+        if let Some(report) = report {
+            tell(&report);
+        }
+        print(&text(&findings, OutputStyle::of_stdout()))?;
+    }
+    Ok(if worst(&findings) == State::Problem {
+        Answer::No
+    } else {
+        Answer::Yes
+    })
+}
+
+/// Reads a token from a file.
+fn token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("while reading `{}`", path.display()))?;
+    let token = text.trim();
+    let is_word = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    anyhow::ensure!(is_word, "`{}` does not hold one token", path.display());
+    Ok(token.to_owned())
+}
+
+/// Looks at everything that belongs to an installation. Returns the report on its configuration, if there is anything in it.
+async fn installation(path: &Path) -> anyhow::Result<(Vec<Finding>, Option<String>)> {
     let name = path.display().to_string();
-    let reading = narthex_config::read(&path)?;
+    let reading = narthex_config::read(path)?;
     let mut findings = Vec::new();
     let report = reading.report(Paint::of_stderr());
     let warnings = reading.warnings();
@@ -92,25 +137,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
             findings.extend(ports::look(&config.listen).await);
         }
     }
-    if args.output.json {
-        print(&format!(
-            "{}\n",
-            serde_json::json!({
-                "healthy": worst(&findings) != State::Problem,
-                "findings": findings,
-            })
-        ))?;
-    } else {
-        if warnings > 0 || !usable {
-            tell(&report);
-        }
-        print(&text(&findings, OutputStyle::of_stdout()))?;
-    }
-    Ok(if worst(&findings) == State::Problem {
-        Answer::No
-    } else {
-        Answer::Yes
-    })
+    Ok((findings, (warnings > 0 || !usable).then_some(report)))
 }
 
 fn worst(findings: &[Finding]) -> State {
@@ -136,6 +163,7 @@ fn text(findings: &[Finding], style: OutputStyle) -> String {
                 "store" => "Store",
                 "connection" => "Held connections",
                 "port" => "Ports",
+                "deployment" => "Deployment, from outside",
                 "assertion" => "Assertion keys",
                 _ => "Configuration",
             };
