@@ -24,7 +24,7 @@ pub struct RestartSettings {
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 18] = [
+const SETTINGS: [(&str, Differ); 19] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),

@@ -103,7 +103,7 @@ pub enum Door {
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Proxy,
         Self::Nginx,
         Self::Traefik,

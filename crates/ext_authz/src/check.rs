@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use narthex_decision::Reason;
+use narthex_engine::ProofUse;
 use narthex_engine::access_log::AccessLine;
 use narthex_engine::decision::{decide, decided_by};
 use narthex_engine::event::Event;
@@ -74,7 +75,8 @@ pub(crate) async fn check(engine: &Engine, about: Circumstances, original: Resul
         Ok(original) => original,
         Err(refusal) => return refused(engine, sender, None, &refusal),
     };
-    let inbound = inbound(&original, sender);
+    let proof = ProofUse::default();
+    let inbound = inbound(&original, sender, Some(&proof));
     if let Err(problem) = http_rules::framing_names(&original.headers) {
         let refusal = Refusal::because(Reason::RequestUnforwardable, problem);
         return refused(engine, sender, Some(&original), &refusal);
@@ -128,7 +130,7 @@ fn admitted(runtime: &Runtime, about: Circumstances, original: Result<Original, 
     original
 }
 
-fn inbound<'r>(original: &'r Original, sender: Sender<'r>) -> Inbound<'r> {
+fn inbound<'r>(original: &'r Original, sender: Sender<'r>, proof: Option<&'r ProofUse>) -> Inbound<'r> {
     Inbound {
         method: &original.method,
         path: original.path.as_bytes(),
@@ -138,6 +140,7 @@ fn inbound<'r>(original: &'r Original, sender: Sender<'r>) -> Inbound<'r> {
         door: Door::ExtAuthz,
         route: None,
         sender: Some(sender),
+        proof,
     }
 }
 
@@ -167,7 +170,7 @@ pub(crate) fn refused(engine: &Engine, sender: Sender<'_>, original: Option<&Ori
     let request_id = engine.request_ids.next();
     let (unknown, none) = (Method::GET, HeaderMap::new());
     let inbound = match original {
-        Some(original) => inbound(original, sender),
+        Some(original) => inbound(original, sender, None),
         None => Inbound {
             method: &unknown,
             path: b"",
@@ -177,6 +180,7 @@ pub(crate) fn refused(engine: &Engine, sender: Sender<'_>, original: Option<&Ori
             door: Door::ExtAuthz,
             route: None,
             sender: Some(sender),
+            proof: None,
         },
     };
     Event::Refused {

@@ -7,7 +7,7 @@ use narthex_decision::{Preflight, Reason, is_forwarding_header, is_method_overri
 use narthex_engine::credentials::{self, Place};
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::Refusal;
-use narthex_engine::{ForwardToken, Runtime};
+use narthex_engine::{ForwardToken, Runtime, session_cookie};
 
 use crate::original::Original;
 
@@ -55,6 +55,7 @@ impl HeaderChanges {
             remove_headers(&mut after, is_method_override);
         }
         let target = remove_token(&mut after, runtime, original, passed);
+        session_cookie::remove(&mut after);
         remove_headers(&mut after, |name| {
             is_forwarding_header(name) && !OF_ENVOY.contains(&name)
         });

@@ -38,7 +38,11 @@ impl DecisionFacts {
             user: allowed.user.map(|user| user.to_string()),
             organization: allowed.organization.as_ref().map(ToString::to_string),
             organization_role: role.and_then(|(_, role)| role.to_str().ok()).map(str::to_owned),
-            issuer: passed.answer.caller().map(|caller| caller.issuer.name.to_string()),
+            issuer: passed
+                .answer
+                .caller()
+                .and_then(|caller| caller.issuer_name())
+                .map(ToString::to_string),
         }
     }
 

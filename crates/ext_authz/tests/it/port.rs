@@ -8,8 +8,8 @@ use std::time::Duration;
 use narthex_clock::Clock;
 use narthex_decision::{AnswerHeaders, OwnedHeaders, Requirement, RouteSpec, Routes};
 use narthex_engine::{
-    Engine, EngineSettings, KeptTags, Load, MethodOverride, Metrics, RouteRuntime, Runtime, StreamLimits, TokenFrom,
-    TokenPlaces, TrustedProxies,
+    Engine, EngineSettings, KeptScopes, KeptTags, Load, LoginUse, MethodOverride, Metrics, RouteRuntime, Runtime,
+    SignInSettings, StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
 };
 use narthex_ext_authz::serve_ext_authz;
 use narthex_listener::ServerSettings;
@@ -47,6 +47,7 @@ fn runtime(loopback: Loopback) -> Runtime {
         cors_origins: Vec::new(),
         load: Arc::new(Load::default()),
         method_override: MethodOverride::Refuse,
+        login: LoginUse::Off,
     };
     let proxies = match loopback {
         Loopback::Trusted => vec!["127.0.0.0/8".parse().unwrap()],
@@ -71,6 +72,9 @@ fn runtime(loopback: Loopback) -> Runtime {
         answer_headers: AnswerHeaders::new([], &owned_headers),
         owned_headers: Arc::new(owned_headers),
         context_properties: HashMap::new(),
+        dpop_nonces: None,
+        kept_scopes: KeptScopes::default(),
+        sign_in: SignInSettings::default(),
     }
 }
 
