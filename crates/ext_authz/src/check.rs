@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     /// The request may pass.
     Allowed(Box<AllowedCheck>),
     /// The request may not pass.
-    Denied(DeniedCheck),
+    Denied(Box<DeniedCheck>),
 }
 
 /// A request that may pass.
@@ -159,10 +159,10 @@ fn allowed(runtime: &Runtime, passed: &Passed, changes: HeaderChanges) -> Allowe
 }
 
 fn denied(refusal: &Refusal, request_id: &str, format: Format) -> Outcome {
-    Outcome::Denied(DeniedCheck {
+    Outcome::Denied(Box::new(DeniedCheck {
         response: respond::refuse(refusal, request_id, format),
         facts: DecisionFacts::of_refusal(refusal, request_id),
-    })
+    }))
 }
 
 /// Refuses a request without a decision, and reports that.

@@ -119,7 +119,8 @@ async fn check_response(outcome: Outcome) -> CheckResponse {
             }
             (tonic::Status::ok(""), answer.to_http_response(), facts)
         }
-        Outcome::Denied(DeniedCheck { response, facts }) => {
+        Outcome::Denied(denied) => {
+            let DeniedCheck { response, facts } = *denied;
             let (head, body) = response.into_parts();
             let mut answer = DeniedHttpResponseBuilder::new();
             let code = HttpStatusCode::try_from(i32::from(head.status.as_u16()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{Preflight, Reason, is_forwarding_header, is_method_override, remove_headers};
-use narthex_engine::credentials::{self, Place};
+use narthex_engine::credentials::{self, FoundAt, Place};
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::Refusal;
 use narthex_engine::{ForwardToken, Runtime, session_cookie};
@@ -122,7 +122,7 @@ fn remove_token(headers: &mut HeaderMap, runtime: &Runtime, original: &Original,
     }
     credentials::remove_from_referer(headers, places);
     let mut query = original.query.clone();
-    for place in passed.token_at.iter().flat_map(|at| at.iter()) {
+    for place in passed.token_at.iter().flat_map(FoundAt::iter) {
         credentials::remove(headers, place);
         if let Place::QueryParameter(name) = place {
             query = query.map(|query| credentials::query_without(&query, name));

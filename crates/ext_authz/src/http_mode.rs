@@ -23,7 +23,7 @@ pub(crate) fn is_check<B>(request: &Request<B>) -> bool {
 pub(crate) fn response(outcome: Outcome) -> Response<Full<Bytes>> {
     match outcome {
         Outcome::Allowed(allowed) => allow(*allowed),
-        Outcome::Denied(denied) => deny(denied),
+        Outcome::Denied(denied) => deny(*denied),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The port as Envoy sees it: an engine without issuers over a directory in memory, asked by gRPC and by HTTP.
 
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
-
+#[cfg(test)]
 mod grpc;
+#[cfg(test)]
 mod http_mode;
+#[cfg(test)]
 mod port;
