@@ -1,6 +1,7 @@
 //! Rows of the audit trail: each event as a sentence, with its code, its time and its actor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use narthex_directory::{ACTIONS, Actor, AuditEvent, OrganizationId, RecordedEvent, UserId};
 use narthex_ops::{OpError, organizations, users};
@@ -85,18 +86,18 @@ impl Names {
             _ => None,
         };
         for id in actor.into_iter().chain(event.user) {
-            if !self.users.contains_key(&id) {
+            if let Entry::Vacant(unknown) = self.users.entry(id) {
                 let found = or_none(users::read(visit.caller(), &id.to_string()).await)?;
                 let name = found.map_or_else(|| id.to_string(), |entry| access::name(&entry.user).to_owned());
-                self.users.insert(id, name);
+                unknown.insert(name);
             }
         }
         if let Some(id) = event.organization
-            && !self.organizations.contains_key(&id)
+            && let Entry::Vacant(unknown) = self.organizations.entry(id)
         {
             let found = or_none(organizations::read(visit.caller(), &id.to_string()).await)?;
             let name = found.map_or_else(|| id.to_string(), |organization| organization.label);
-            self.organizations.insert(id, name);
+            unknown.insert(name);
         }
         Ok(())
     }
@@ -177,14 +178,11 @@ fn changed(event: &AuditEvent) -> (&'static str, String) {
         return ("bad", "Signed out everywhere".to_owned());
     }
     let known = FIELDS.iter().filter(|(field, _)| event.detail.contains_key(*field));
-    let mut fields: Vec<&str> = known.map(|(_, words)| *words).collect();
+    let mut fields: Vec<String> = known.map(|(_, words)| lower(words)).collect();
     fields.dedup();
     match fields.as_slice() {
         [] => ("", meaning(&event.action)),
-        [first, rest @ ..] => {
-            let rest: String = rest.iter().map(|field| format!(", {}", lower(field))).collect();
-            ("", format!("{first}{rest} changed"))
-        }
+        fields => ("", sentence_of(&fields.join(", ")) + " changed"),
     }
 }
 
@@ -194,6 +192,12 @@ fn meaning(action: &str) -> String {
     // The sentence ends where the reference lists the fields.
     let words = known.and_then(|(_, meaning)| meaning.split([':', ';', ',']).next());
     words.unwrap_or(action).trim_end_matches('.').to_owned()
+}
+
+fn sentence_of(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + characters.as_str()
 }
 
 fn lower(text: &str) -> String {

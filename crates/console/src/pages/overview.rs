@@ -42,7 +42,6 @@ struct FirstStepsPage<'a> {
     has_issuer: bool,
     has_organization: bool,
     may_create: bool,
-    may_explain: bool,
 }
 
 /// Something to attend to, with its cure.
@@ -96,7 +95,6 @@ pub(super) async fn show(visit: &Visit) -> Answer {
             has_issuer: !known.is_empty(),
             has_organization: !organizations.items.is_empty(),
             may_create: visit.may(Action::CreateOrganization, None),
-            may_explain: visit.may(Action::Explain, None),
         });
     }
     let mut attention: Vec<Attention> = known.iter().filter_map(|issuer| of_issuer(visit, issuer)).collect();

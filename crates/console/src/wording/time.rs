@@ -16,12 +16,12 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// A moment as a `time` element.
 #[derive(Debug, Clone, Template)]
 #[template(
-    source = r#"<time datetime="{{ moment }}" title="{{ full }}">{{ text }}</time>"#,
+    source = r#"<time datetime="{{ rfc3339 }}" title="{{ full }}">{{ text }}</time>"#,
     ext = "html"
 )]
 pub struct Moment {
     /// By RFC 3339, in UTC.
-    moment: String,
+    rfc3339: String,
     /// To the second, in UTC.
     full: String,
     /// As people say it.
@@ -38,14 +38,14 @@ impl Moment {
         let Ok(moment) = moment else {
             let number = at_ms.to_string();
             return Self {
-                moment: number.clone(),
+                rfc3339: number.clone(),
                 full: number.clone(),
                 text: number,
             };
         };
         let text = relative(now_ms.saturating_sub(at_ms));
         Self {
-            moment: moment.to_string(),
+            rfc3339: moment.to_string(),
             full: moment.strftime("%-d %b %Y, %H:%M:%S UTC").to_string(),
             text: text.unwrap_or_else(|| moment.strftime("%-d %b %Y, %H:%M").to_string()),
         }

@@ -46,12 +46,9 @@ pub(super) async fn add(visit: Visit, Named(name): Named, Form(fields): Form) ->
     let organization = find(&visit, &name).await?;
     let role: OrganizationRole = fields.text("role").parse().map_err(|_| Failed::NotAForm)?;
     let (person, why) = (fields.text("person"), fields.filled("why"));
-    let error = match members::grant_to_named(visit.caller(), &name, role, person, why).await {
-        Ok(_) => {
-            let people = paths::in_organization(organization.name.as_str(), "people");
-            return Ok(see(&notice::after(&people, "added")));
-        }
-        Err(error) => error,
+    let Err(error) = members::grant_to_named(visit.caller(), &name, role, person, why).await else {
+        let people = paths::in_organization(organization.name.as_str(), "people");
+        return Ok(see(&notice::after(&people, "added")));
     };
     let (status, faults) = match error {
         OpError::Unknown { what: "user" } | OpError::Store(StoreError::NotFound { .. }) => {

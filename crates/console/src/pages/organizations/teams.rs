@@ -50,12 +50,9 @@ pub(super) async fn create(visit: Visit, Named(name): Named, Form(fields): Form)
         name: fields.text("name").to_owned(),
         external_id: None,
     };
-    let error = match teams::create(visit.caller(), &name, new).await {
-        Ok(_) => {
-            let address = paths::in_organization(organization.name.as_str(), "teams");
-            return Ok(see(&notice::after(&address, "created")));
-        }
-        Err(error) => error,
+    let Err(error) = teams::create(visit.caller(), &name, new).await else {
+        let address = paths::in_organization(organization.name.as_str(), "teams");
+        return Ok(see(&notice::after(&address, "created")));
     };
     let (status, faults) = match not_done(error)? {
         NotDone::Faults(faults) => (StatusCode::UNPROCESSABLE_ENTITY, faults),

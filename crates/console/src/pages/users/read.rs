@@ -40,8 +40,10 @@ struct UserPage<'a> {
     has_more: bool,
     history: Vec<EventRow>,
     may_change: bool,
-    /// `true` if the user has a platform role that was granted manually.
-    has_manual_role: bool,
+    /// Address of the page that grants a platform role, or ends the one that was granted manually.
+    platform_role: String,
+    /// Text of the link to it.
+    platform_role_text: &'static str,
 }
 
 /// Shows the user.
@@ -55,6 +57,12 @@ pub(super) async fn read(visit: Visit, Named(id): Named) -> Answer {
     };
     let held = users::grants(caller, &id, None, all).await?;
     let context = user.context.iter();
+    let role = paths::user(user.id) + "/platform-role";
+    let (platform_role, platform_role_text) = if held.items.iter().any(is_manual_role) {
+        (role + "/end", "Remove the platform role")
+    } else {
+        (role, "Grant a platform role")
+    };
     page(&UserPage {
         frame: visit.frame(),
         notice: Notice::of(visit.query()),
@@ -73,7 +81,8 @@ pub(super) async fn read(visit: Visit, Named(id): Named) -> Answer {
         has_more: held.next_cursor.is_some(),
         history: history(&visit, user).await?,
         may_change: visit.may(Action::WriteUsers, None),
-        has_manual_role: held.items.iter().any(is_manual_role),
+        platform_role,
+        platform_role_text,
     })
 }
 
