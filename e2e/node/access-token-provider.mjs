@@ -61,7 +61,7 @@ const provider = new Provider(issuer, {
   async loadExistingGrant(ctx) {
     const { client, session, params, provider: own } = ctx.oidc;
     const grant = new own.Grant({ clientId: client.clientId, accountId: session.accountId });
-    grant.addOIDCScope("openid offline_access");
+    grant.addOIDCScope(`openid offline_access ${scope}`);
     for (const resource of [params.resource].flat().filter(Boolean)) grant.addResourceScope(resource, scope);
     await grant.save();
     return grant;
