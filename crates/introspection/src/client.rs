@@ -16,6 +16,7 @@ use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::limits::ClientLoad;
@@ -166,7 +167,11 @@ impl IntrospectionClient {
         let Ok(Ok(_place)) = place else {
             return Err(IntrospectionError::Busy);
         };
+        let asked = Instant::now();
         let answer = self.question(token).await;
+        // A server that is slow fails long after it was asked.
+        let took_ms = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let now_ms = now_ms.saturating_add(took_ms);
         match &answer {
             Err(IntrospectionError::Inactive) => {
                 self.inactive.insert(hash, now_ms.saturating_add(INACTIVE_MS));
