@@ -4,6 +4,8 @@
 mod issuer;
 mod upstream;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -165,7 +167,7 @@ upstream = "http://127.0.0.1:{upstream}"
 /// A fresh key for the secrets in the demo's store.
 fn secret_key() -> anyhow::Result<String> {
     let bytes = narthex_clock::random_bytes::<32>()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(BASE64_STANDARD.encode(bytes))
 }
 
 fn welcome(

@@ -155,7 +155,8 @@ async fn sec_an_issuer_that_does_not_answer_lets_nothing_pass() {
     }
     sleep(Duration::from_millis(1_100)).await;
     // A server that takes offence at one token is still asked about others.
-    (endpoint.status(Some(400)), endpoint.body(None));
+    endpoint.status(Some(400));
+    endpoint.body(None);
     assert_eq!(ask(&world, "odd").await.status, 503);
     endpoint.status(None);
     endpoint.activate("later", &claims("ada"));

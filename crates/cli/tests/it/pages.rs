@@ -151,8 +151,9 @@ fn the_index_has_every_page() {
     let index = page("docs/README.md");
     for folder in ["how-to", "reference", "explanation", "tutorial"] {
         for entry in std::fs::read_dir(repository().join("docs").join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".md") {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.file_name().unwrap().to_str().unwrap();
                 assert!(
                     index.contains(&format!("({folder}/{name}")),
                     "docs/README.md lacks {folder}/{name}"

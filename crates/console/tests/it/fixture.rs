@@ -32,6 +32,9 @@ use narthex_session::{SealingKey, SealingKeys};
 use tower_service::Service as _;
 use url::form_urlencoded::Serializer;
 
+/// Fields of a form, each with its value.
+pub(crate) type Fields<'f> = &'f [(&'f str, &'f str)];
+
 /// 2023-11-14T22:13:20Z
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 

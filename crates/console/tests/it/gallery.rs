@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use narthex_directory::TokenSync as _;
 
-use crate::fixture::{Fixture, Reply};
+use crate::fixture::{Fields, Fixture, Reply};
 
 /// Folder of the files.
 fn folder() -> PathBuf {
@@ -132,7 +132,7 @@ async fn every_answer_to_a_form_is_written_and_keeps_the_rules_of_markup() {
         ("website", "acme"),
         ("external_member_groups", "\"a"),
     ];
-    let forms: [(&str, &str, &[(&str, &str)]); 5] = [
+    let forms: [(&str, &str, Fields<'_>); 5] = [
         ("organization-preview", "/organizations/acme/preview", &near),
         ("organization-preview-last", "/organizations/acme/preview", &last),
         ("organization-invalid", "/organizations/new", &invalid),

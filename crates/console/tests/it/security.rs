@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Request, header};
 use narthex_directory::TokenSync as _;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fields, Fixture};
 
 /// Text that would be markup if it were not escaped.
 const MARKUP: &str = r#"<b id="x">&'"#;
@@ -165,7 +165,7 @@ async fn sec_a_form_that_the_caller_may_not_send_changes_nothing() {
     let own = console.admin_of(acme.id).await;
     let version = acme.version.to_string();
     let versioned = [("version", version.as_str())];
-    let forms: [(&str, String, &[(&str, &str)]); 13] = [
+    let forms: [(&str, String, Fields<'_>); 13] = [
         (&own, format!("/users/{user}/disable"), &versioned[..]),
         (&own, format!("/users/{user}/enable"), &[]),
         (&own, format!("/users/{user}/sign-out"), &[]),
