@@ -70,6 +70,11 @@ const TOOLS: &[Tool] = &[
         purpose: "reading deploy/compose; no engine is needed",
     },
     Tool {
+        probe: &["sh", "-c", "promtool --version && prometheus --version"],
+        package: "prometheus",
+        purpose: "checking deploy/prometheus and deploy/grafana",
+    },
+    Tool {
         probe: &["c++", "--version"],
         package: "g++",
         purpose: "building libFuzzer",

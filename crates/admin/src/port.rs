@@ -265,14 +265,8 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
     for issuer in engine.runtime.load().by_name.values() {
         let health = issuer.keys.health(now_ms);
         let usable = u32::try_from(health.usable_count).unwrap_or(u32::MAX);
-        engine
-            .metrics
-            .gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
-        if let Some(age) = health.age_seconds.and_then(|age| u32::try_from(age).ok()) {
-            engine
-                .metrics
-                .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
-        }
+        let age_seconds = health.age_seconds.and_then(|age| u32::try_from(age).ok());
+        engine.metrics.issuer_keys(issuer.name.as_str(), usable, age_seconds);
     }
     engine.metrics.writes_fail(engine.directory.writes_fail());
     (

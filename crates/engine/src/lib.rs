@@ -48,7 +48,7 @@ pub use event::{Event, FilePlace, ReloadProblem};
 pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};
-pub use metrics::Metrics;
+pub use metrics::{METRICS, MetricDescription, MetricKind, Metrics};
 pub use narthex_dpop::ALGORITHMS as PROOF_ALGORITHMS;
 pub use narthex_session::cookie as session_cookie;
 pub use narthex_session::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};

@@ -1,11 +1,18 @@
 //! Counters and durations for Prometheus. Handles are made once, so that counting costs an addition.
 
+mod catalogue;
+
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use narthex_decision::Reason;
 
+use self::catalogue::{
+    DECISION_SECONDS, DECISIONS, KEY_FETCHES, KEY_SET_AGE, KEYS_USABLE, STORE_WRITES_FAILING, SYNCS, UNFORWARDABLE,
+    UPSTREAM_FAILURES,
+};
+pub use self::catalogue::{METRICS, MetricDescription, MetricKind};
 use crate::inbound::Door;
 use narthex_fetch::keys::{FetchEvent, FetchObserver};
 
@@ -16,12 +23,9 @@ const SECONDS: [f64; 12] = [
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1.0, 5.0,
 ];
 
-const UPSTREAM_FAILURES: &str = "narthex_upstream_failures_total";
-const UNFORWARDABLE: &str = "narthex_unforwardable_requests_total";
-
 /// Reasons why a request that may pass could not be forwarded, each with its counter: no decision has them. A
 /// client's fault does not count as an upstream's failure.
-const AFTER_A_DECISION: [(Reason, &str); 6] = [
+const AFTER_A_DECISION: [(Reason, MetricDescription); 6] = [
     (Reason::RequestTooLarge, UNFORWARDABLE),
     (Reason::RequestUnforwardable, UNFORWARDABLE),
     (Reason::RequestLoop, UPSTREAM_FAILURES),
@@ -58,38 +62,21 @@ impl Metrics {
             // The buckets are not empty, which is the only way this fails.
             .unwrap_or_else(|_| PrometheusBuilder::new())
             .build_recorder();
-        recorder.describe_counter(
-            "narthex_decisions_total".into(),
-            None,
-            "Requests decided, by door, outcome and reason.".into(),
-        );
-        recorder.describe_histogram(
-            "narthex_decision_seconds".into(),
-            None,
-            "Time to a decision, by door.".into(),
-        );
-        recorder.describe_counter(
-            "narthex_syncs_total".into(),
-            None,
-            "Tokens looked up in the directory, by issuer and whether they changed it.".into(),
-        );
-        recorder.describe_counter(
-            UPSTREAM_FAILURES.into(),
-            None,
-            "Requests that may pass and whose upstream gave no answer, by reason.".into(),
-        );
-        recorder.describe_counter(
-            UNFORWARDABLE.into(),
-            None,
-            "Requests that may pass and could not be passed on as their clients sent them, by reason.".into(),
-        );
+        for metric in METRICS {
+            let (name, meaning) = (metric.name.into(), metric.meaning.into());
+            match metric.kind {
+                MetricKind::Counter => recorder.describe_counter(name, None, meaning),
+                MetricKind::Gauge => recorder.describe_gauge(name, None, meaning),
+                MetricKind::Histogram => recorder.describe_histogram(name, None, meaning),
+            }
+        }
         let doors = Door::ALL
             .iter()
             .map(|door| DoorMetrics::register(&recorder, *door))
             .collect();
-        let not_forwarded = AFTER_A_DECISION.map(|(reason, name)| {
+        let not_forwarded = AFTER_A_DECISION.map(|(reason, metric)| {
             let labels = vec![Label::new("reason", reason.code())];
-            let key = Key::from_parts(name, labels);
+            let key = Key::from_parts(metric.name, labels);
             (reason, recorder.register_counter(&key, &METADATA))
         });
         let handle = recorder.handle();
@@ -126,7 +113,7 @@ impl Metrics {
         let result = if changes == 0 { "unchanged" } else { "changed" };
         let labels = vec![Label::new("issuer", issuer.to_owned()), Label::new("result", result)];
         self.recorder
-            .register_counter(&Key::from_parts("narthex_syncs_total", labels), &METADATA)
+            .register_counter(&Key::from_parts(SYNCS.name, labels), &METADATA)
             .increment(1);
     }
 
@@ -137,18 +124,25 @@ impl Metrics {
         }
     }
 
-    /// Sets a gauge, such as the age of an issuer's keys.
-    pub fn gauge(&self, name: &'static str, issuer: &str, value: f64) {
+    /// Sets the gauges of an issuer's keys: the number of usable keys, and their age in seconds if there are any.
+    pub fn issuer_keys(&self, issuer: &str, usable: u32, age_seconds: Option<u32>) {
+        self.gauge(&KEYS_USABLE, issuer, usable);
+        if let Some(age_seconds) = age_seconds {
+            self.gauge(&KEY_SET_AGE, issuer, age_seconds);
+        }
+    }
+
+    fn gauge(&self, metric: &MetricDescription, issuer: &str, value: u32) {
         let labels = vec![Label::new("issuer", issuer.to_owned())];
         self.recorder
-            .register_gauge(&Key::from_parts(name, labels), &METADATA)
-            .set(value);
+            .register_gauge(&Key::from_parts(metric.name, labels), &METADATA)
+            .set(f64::from(value));
     }
 
     /// Sets the gauge that shows whether the last change could not be written.
     pub fn writes_fail(&self, fail: bool) {
         self.recorder
-            .register_gauge(&Key::from_static_name("narthex_store_writes_failing"), &METADATA)
+            .register_gauge(&Key::from_static_name(STORE_WRITES_FAILING.name), &METADATA)
             .set(f64::from(u8::from(fail)));
     }
 
@@ -170,7 +164,7 @@ impl FetchObserver for Metrics {
             Label::new("outcome", fetch.outcome),
         ];
         self.recorder
-            .register_counter(&Key::from_parts("narthex_key_fetches_total", labels), &METADATA)
+            .register_counter(&Key::from_parts(KEY_FETCHES.name, labels), &METADATA)
             .increment(1);
     }
 }
@@ -189,7 +183,7 @@ impl DoorMetrics {
                 Label::new("outcome", outcome_word(reason)),
                 Label::new("reason", reason.map_or("", Reason::code)),
             ];
-            recorder.register_counter(&Key::from_parts("narthex_decisions_total", labels), &METADATA)
+            recorder.register_counter(&Key::from_parts(DECISIONS.name, labels), &METADATA)
         };
         let refused = |reason| {
             if AFTER_A_DECISION.iter().any(|(after, _)| *after == reason) {
@@ -199,7 +193,7 @@ impl DoorMetrics {
                 counter(Some(reason))
             }
         };
-        let seconds = Key::from_parts("narthex_decision_seconds", vec![Label::new("door", door.as_str())]);
+        let seconds = Key::from_parts(DECISION_SECONDS.name, vec![Label::new("door", door.as_str())]);
         Self {
             allowed: counter(None),
             refused: Reason::ALL.iter().map(|reason| refused(*reason)).collect(),
@@ -219,7 +213,34 @@ const fn outcome_word(reason: Option<Reason>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Each family that is rendered is described with its kind, and each description is of a family that is rendered.
+    #[test]
+    fn the_catalogue_has_every_metric_and_no_other() {
+        let metrics = Metrics::new();
+        metrics.decided(Door::Proxy, None, Duration::from_micros(7));
+        metrics.synced("corp", 1);
+        metrics.issuer_keys("corp", 2, Some(60));
+        metrics.writes_fail(false);
+        metrics.fetched(&FetchEvent {
+            issuer: "corp",
+            outcome: "ok",
+            duration: Duration::ZERO,
+            usable_count: 2,
+        });
+        let text = metrics.render();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let rendered: BTreeSet<String> = types.map(str::to_owned).collect();
+        let described = METRICS.map(|metric| format!("{} {}", metric.name, metric.kind.as_str()));
+        assert_eq!(rendered, BTreeSet::from(described));
+        for metric in METRICS {
+            let help = format!("# HELP {} {}", metric.name, metric.meaning);
+            assert!(text.contains(&help), "{help}\n{text}");
+        }
+    }
 
     #[test]
     fn what_is_shown_is_everything_so_far() {

@@ -64,6 +64,8 @@ mod lifetimes;
 #[cfg(test)]
 mod machine_keys;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod oauth_clients;
