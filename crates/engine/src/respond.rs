@@ -144,7 +144,9 @@ impl Refusal {
     /// Adds the protected resource that the request is for.
     #[must_use]
     pub(crate) fn at_resource(mut self, resource: impl FnOnce() -> Option<ProtectedResource>) -> Self {
-        if challenge::is_due(self.reason, status(self.reason)) {
+        // SECURITY: the challenge too comes from the reason that the client is told.
+        let told = self.told.unwrap_or(self.reason);
+        if challenge::is_due(told, status(told)) {
             self.about.get_or_insert_default().resource = resource();
         }
         self
