@@ -8,7 +8,7 @@ use http::HeaderMap;
 const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// Share, least and most of a call's time that is kept for the way back.
-const MARGIN_SHARE: u32 = 5;
+const MARGIN_SHARE: u32 = 2;
 const MARGIN_LEAST: Duration = Duration::from_millis(5);
 const MARGIN_MOST: Duration = Duration::from_millis(200);
 
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn a_check_ends_before_the_deadline_of_its_call() {
         assert_eq!(allowance(&HeaderMap::new()), Duration::from_secs(10));
-        assert_eq!(of("100m"), Duration::from_millis(80));
-        assert_eq!(of("200000u"), Duration::from_millis(160));
+        assert_eq!(of("100m"), Duration::from_millis(50));
+        assert_eq!(of("200000u"), Duration::from_millis(100));
         assert_eq!(of("3S"), Duration::from_millis(2_800));
         assert_eq!(of("1M"), Duration::from_secs(10));
         assert_eq!(of("99999999H"), Duration::from_secs(10));
