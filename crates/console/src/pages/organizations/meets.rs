@@ -21,7 +21,7 @@ pub(super) const REPLACE: &str = "replace";
 /// Maximum number of pages of tags that are looked at.
 const PAGES_MAX: usize = 2;
 
-/// What the tags of one list meet.
+/// Tags of other tokens that the tags of one list meet, or nearly meet.
 #[derive(Debug, Default, Template)]
 #[template(path = "meets.html")]
 pub(super) struct Meets {
