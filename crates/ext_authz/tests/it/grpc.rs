@@ -238,7 +238,8 @@ async fn sec_a_check_that_cannot_be_read_is_a_denial_and_no_error() {
 #[tokio::test]
 async fn sec_a_call_whose_deadline_has_passed_is_a_denial() {
     let (address, _engine) = open(Loopback::Trusted).await;
-    for timeout in ["1n", "1u", "0m", "soon"] {
+    // The client keeps a timeout that it can read, and would not wait for the answer.
+    for timeout in ["soon", "999999999n"] {
         let response = ask(address, check("GET", "/public/a", &[]), Some(timeout)).await;
         assert_eq!(denial(&response), Some(denied("store.unavailable", 503)), "{timeout}");
     }
