@@ -77,8 +77,21 @@ fn play(vectors: &Json, case: &Json, algorithms: Algorithms, not_minted: &mut Ve
         let allowed: &[&str] = match algorithms {
             Algorithms::OfTemplates => &["HS256", "HS384", "HS512", "RS256"],
             Algorithms::OfLibrary => &[
-                "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+                "HS256",
+                "HS384",
+                "HS512",
+                "RS256",
+                "RS384",
+                "RS512",
+                "PS256",
+                "PS384",
+                "PS512",
+                "ES256",
+                "ES384",
                 "ES512",
+                "ML-DSA-44",
+                "ML-DSA-65",
+                "ML-DSA-87",
             ],
         };
         if allowed.contains(&algorithm) {
