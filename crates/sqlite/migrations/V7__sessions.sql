@@ -22,9 +22,9 @@ CREATE TABLE sessions (
     end_reason TEXT
 ) STRICT;
 CREATE UNIQUE INDEX sessions_hash ON sessions (hash);
-CREATE INDEX sessions_user ON sessions (user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid IS NOT NULL;
-CREATE INDEX sessions_subject ON sessions (subject, issuer) WHERE subject IS NOT NULL;
+CREATE INDEX sessions_user ON sessions (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX sessions_sid ON sessions (sid, issuer, id) WHERE sid IS NOT NULL;
+CREATE INDEX sessions_subject ON sessions (subject, issuer, id) WHERE subject IS NOT NULL;
 -- The first of a session's ends.
 CREATE INDEX sessions_lapse ON sessions (min(
     ends_at_ms, last_seen_at_ms + idle_ms, coalesce(refresh_until_ms, ends_at_ms), coalesce(ended_at_ms, ends_at_ms)

@@ -218,7 +218,7 @@ fn sec_key_type_match() {
         (one, "exponent"),
         (off_curve, "not a valid key"),
         (oct, "shared secret"),
-        (dsa, "is not RSA, EC or OKP"),
+        (dsa, "is not RSA, EC, OKP or AKP"),
         (jwk("rsa_1024"), "1024 bits"),
     ];
     let set = set_of(&keys.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
