@@ -14,6 +14,9 @@ use crate::respond::Refusal;
 /// Prefix of every machine key, by which a key is recognized wherever it turns up.
 pub const MACHINE_KEY_PREFIX: &str = "nxk_";
 
+/// Prefix of every key of the admin API.
+pub const API_KEY_PREFIX: &str = "nx_";
+
 /// Length of what follows the prefix: 32 bytes in base64url without padding.
 const SECRET_LENGTH: usize = 43;
 
@@ -25,6 +28,11 @@ pub const WRONG_PLACE: &str = "the machine key is not in `Authorization`, where 
 /// SECURITY: such a credential is never tried as a token, and a refused one is refused.
 pub fn is_machine_key(credential: &[u8]) -> bool {
     credential.starts_with(MACHINE_KEY_PREFIX.as_bytes())
+}
+
+/// Tests whether a credential is a key of the admin API by its form.
+pub fn is_api_key(credential: &[u8]) -> bool {
+    credential.starts_with(API_KEY_PREFIX.as_bytes())
 }
 
 /// Returns the SHA-256 (FIPS 180-4) of a machine key, by which the directory finds it; `None` for text that cannot be

@@ -71,9 +71,10 @@ pub enum IntrospectionError {
     /// The endpoint gives no answer.
     #[error("the introspection endpoint gives no answer: {0}")]
     Unavailable(#[from] FetchError),
-    /// The endpoint does not know Narthex.
+    /// The endpoint does not know Narthex, or takes no question about this token.
     #[error(
-        "the introspection endpoint refuses the client (status {0}); check `client_id` and `client_secret_file` of `introspection`"
+        "the introspection endpoint refuses the question (status {0}); check `url`, `client_id` and `client_secret_file` of \
+         `introspection`"
     )]
     Refused(u16),
     /// The answer cannot be read.
@@ -84,8 +85,8 @@ pub enum IntrospectionError {
 impl IntrospectionError {
     /// Tests whether the server is at fault, rather than the token.
     ///
-    /// SECURITY: some servers answer 400 to a token of an odd form. If that counted, one made-up token would keep the server from being
-    /// asked about good ones.
+    /// SECURITY: some servers answer 400, 404 or 422 to a token of an odd form, and 429 to a flood of them. If that counted, made-up
+    /// tokens would keep the server from being asked about good ones.
     const fn is_the_servers(&self) -> bool {
         matches!(
             self,
@@ -217,9 +218,7 @@ impl IntrospectionClient {
 fn claims(status: StatusCode, body: &[u8]) -> Result<Map<String, Value>, IntrospectionError> {
     match status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
-            return Err(IntrospectionError::Refused(status.as_u16()));
-        }
+        status if status.is_client_error() => return Err(IntrospectionError::Refused(status.as_u16())),
         _ => return Err(IntrospectionError::Malformed("its status is not 200")),
     }
     let Ok(Value::Object(claims)) = serde_json::from_slice(body) else {
@@ -267,6 +266,22 @@ mod tests {
         ] {
             let error = claims(status, br#"{"active":true}"#).unwrap_err();
             assert!(error.is_undecided(), "{status}: {error}");
+        }
+    }
+
+    #[test]
+    fn sec_one_odd_token_closes_no_endpoint() {
+        for (status, closes) in [
+            (400, false),
+            (404, false),
+            (422, false),
+            (429, false),
+            (401, true),
+            (403, true),
+            (500, true),
+        ] {
+            let error = claims(StatusCode::from_u16(status).unwrap(), b"").unwrap_err();
+            assert_eq!(error.is_the_servers(), closes, "{status}");
         }
     }
 

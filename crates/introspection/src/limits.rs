@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Most questions under way for one client address.
 const OF_CLIENT_MAX: usize = 8;
 
-/// Questions under way, by the address of the client whose token they are about.
+/// Questions under way, by the address of the client whose token they are about. All clients without a known address count as one.
 #[derive(Debug, Default)]
-pub(crate) struct ClientLoad(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct ClientLoad(Mutex<HashMap<Option<IpAddr>, usize>>);
 
 /// One question under way; it ends when this is dropped.
 #[derive(Debug)]
@@ -23,14 +23,13 @@ impl ClientLoad {
     ///
     /// SECURITY: otherwise one client with made-up tokens takes every place, and other clients wait.
     pub(crate) fn begin(self: &Arc<Self>, client: Option<IpAddr>) -> Option<ClientPermit> {
-        if let Some(client) = client {
-            let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = under_way.entry(client).or_default();
-            if *count >= OF_CLIENT_MAX {
-                return None;
-            }
-            *count += 1;
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(client).or_default();
+        if *count >= OF_CLIENT_MAX {
+            return None;
         }
+        *count += 1;
+        drop(under_way);
         Some(ClientPermit {
             load: Arc::clone(self),
             client,
@@ -40,14 +39,13 @@ impl ClientLoad {
 
 impl Drop for ClientPermit {
     fn drop(&mut self) {
-        let Some(client) = self.client else { return };
         let mut under_way = self.load.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = under_way.get_mut(&client).map(|count| {
+        let left = under_way.get_mut(&self.client).map(|count| {
             *count = count.saturating_sub(1);
             *count
         });
         if left == Some(0) {
-            under_way.remove(&client);
+            under_way.remove(&self.client);
         }
     }
 }
@@ -66,6 +64,9 @@ mod tests {
         assert!(load.begin(Some(other)).is_some() && load.begin(None).is_some());
         held.pop();
         assert!(load.begin(Some(one)).is_some());
+        let unknown: Vec<ClientPermit> = (0..=OF_CLIENT_MAX).filter_map(|_| load.begin(None)).collect();
+        assert_eq!(unknown.len(), OF_CLIENT_MAX, "those without an address are one client");
+        drop(unknown);
         held.clear();
         assert!(load.0.lock().unwrap().is_empty());
     }

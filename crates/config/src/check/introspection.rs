@@ -32,6 +32,13 @@ impl Check<'_> {
             Some(source) if source.is_fetched() => self.unchecked_access(section),
             _ => self.access(section).ok_or(Reported)?,
         };
+        if section.audiences.value().is_empty() && !section.audiences.is_bad() {
+            let problem = Problem::error(url.span(), "an issuer with `introspection` needs `audiences`");
+            self.problems.push(problem.help(
+                "list those of this application: an identity provider answers for the tokens of many applications",
+            ));
+            return Err(Reported);
+        }
         let text = url.get_ref().0.as_str();
         self.public_address("url", text, &url.span()).ok_or(Reported)?;
         if let Err(cause) = Endpoint::check(text, &access) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use narthex_clock::NewIds;
 use narthex_decision::{Match, Reason};
 use narthex_directory::{MachineKeyError, SyncError, load_machine_key, sync};
+use narthex_listener::clients::counted_as;
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::dpop::prove;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
-use crate::machine_key::{WRONG_PLACE, is_machine_key, machine_key_hash};
+use crate::machine_key::{WRONG_PLACE, is_api_key, is_machine_key, machine_key_hash};
 use crate::opaque;
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
@@ -117,8 +118,13 @@ pub(super) async fn known(
         return Ok(known);
     }
     // SECURITY: a credential with the form of a machine key is never tried as a token, and never looked up from another
-    // place than its own.
-    let (caller, account) = if is_machine_key(token.bytes()) {
+    // place than its own. One with the form of an API key is shown to no issuer, which would be asked about it as an opaque token.
+    let (caller, account) = if is_api_key(token.bytes()) {
+        return Err(Refusal::because(
+            Reason::TokenMalformed,
+            "this is a key of the admin API, and no token",
+        ));
+    } else if is_machine_key(token.bytes()) {
         accept_machine_key(at)?;
         of_machine_key(engine, runtime, token, now_ms).await?
     } else {
@@ -291,7 +297,7 @@ async fn verify(
 ) -> Result<VerifiedToken, Refusal> {
     if let Some(asked) = opaque::issuer_of(runtime, inbound.route, token) {
         accept(runtime, inbound, asked.0, at)?;
-        let claims = opaque::verify(asked, token, inbound.client(), now_ms).await?;
+        let claims = opaque::verify(asked, token, inbound.client().map(counted_as), now_ms).await?;
         return Ok(VerifiedToken {
             issuer: Arc::clone(asked.0),
             claims,

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use narthex_clock::{NoEntropy, random_bytes};
 
 /// Prefix of every API key, by which a key is recognized wherever it turns up.
-const PREFIX: &str = "nx_";
+const PREFIX: &str = narthex_engine::machine_key::API_KEY_PREFIX;
 
 /// A key that was just created. Shown once; `{:?}` does not print it.
 pub struct FreshApiKey(Zeroizing<String>);
