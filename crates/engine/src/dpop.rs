@@ -112,6 +112,11 @@ fn proof_of(inbound: &Inbound<'_>, token: &str, nonces: &Nonces, now_ms: i64) ->
     })
 }
 
+/// Time for which the use of a proof is remembered after the proof's end, in milliseconds.
+///
+/// SECURITY: the nodes' clocks differ. A node that is ahead must not forget what one that is behind still accepts.
+const KEPT_MS: i64 = 300_000;
+
 /// Records the use of a proof, before anything is answered: the one write in the path of a request.
 async fn record(engine: &Engine, proof: &Proof, used: &ProofUse, now_ms: i64) -> Result<(), Refusal> {
     if used.0.load(Ordering::Relaxed) {
@@ -121,7 +126,7 @@ async fn record(engine: &Engine, proof: &Proof, used: &ProofUse, now_ms: i64) ->
         kind: OneTimeKind::DpopProof,
         hash: SecretHash(proof.use_hash),
         sealed: SecretBytes(Vec::new()),
-        expires_at_ms: proof.ends_at_ms,
+        expires_at_ms: proof.ends_at_ms.saturating_add(KEPT_MS),
     };
     match engine.directory.put_once(value, usize::MAX, now_ms).await {
         Ok(()) => {
