@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use crate::server::Mode;
+
 /// Upper limit of the time for one check, also for a call without a deadline.
 const CHECK_MAX: Duration = Duration::from_secs(10);
 
@@ -15,17 +17,16 @@ const MARGIN_MOST: Duration = Duration::from_millis(200);
 /// Returns the time for a check, from the arrival of the call: its deadline (`grpc-timeout`, or in the HTTP mode
 /// `x-envoy-expected-rq-timeout-ms`) less the time for the way back, and at most ten seconds.
 ///
-/// SECURITY: an answer after the deadline is an error for Envoy, and not a denial. A deadline that cannot be read leaves no time.
-pub(crate) fn allowance(headers: &HeaderMap) -> Duration {
-    let given = match (
-        headers.get("grpc-timeout"),
-        headers.get("x-envoy-expected-rq-timeout-ms"),
-    ) {
-        (Some(value), _) => value.to_str().ok().and_then(grpc_timeout),
-        (None, Some(value)) => value.to_str().ok().and_then(milliseconds),
-        (None, None) => return CHECK_MAX,
+/// SECURITY: in the HTTP mode, a `grpc-timeout` is one of the client, which would choose the time that a check may take. An answer after the deadline is an error for Envoy, and not a denial. A deadline that cannot be read leaves no time.
+pub(crate) fn allowance(headers: &HeaderMap, mode: Mode) -> Duration {
+    let (name, parse): (&str, fn(&str) -> Option<Duration>) = match mode {
+        Mode::Grpc => ("grpc-timeout", grpc_timeout),
+        Mode::Http => ("x-envoy-expected-rq-timeout-ms", milliseconds),
     };
-    let given = given.unwrap_or_default();
+    let Some(value) = headers.get(name) else {
+        return CHECK_MAX;
+    };
+    let given = value.to_str().ok().and_then(parse).unwrap_or_default();
     let margin = (given / MARGIN_SHARE).clamp(MARGIN_LEAST, MARGIN_MOST);
     given.saturating_sub(margin).min(CHECK_MAX)
 }
@@ -60,36 +61,45 @@ mod tests {
 
     use super::*;
 
-    fn named(name: &'static str, value: &'static str) -> Duration {
+    fn named(name: &'static str, value: &'static str, mode: Mode) -> Duration {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static(value));
-        allowance(&headers)
+        allowance(&headers, mode)
     }
 
     fn of(value: &'static str) -> Duration {
-        named("grpc-timeout", value)
+        named("grpc-timeout", value, Mode::Grpc)
+    }
+
+    fn by_http(value: &'static str) -> Duration {
+        named("x-envoy-expected-rq-timeout-ms", value, Mode::Http)
     }
 
     #[test]
     fn a_check_ends_before_the_deadline_of_its_call() {
-        assert_eq!(allowance(&HeaderMap::new()), Duration::from_secs(10));
+        assert_eq!(allowance(&HeaderMap::new(), Mode::Grpc), Duration::from_secs(10));
         assert_eq!(of("100m"), Duration::from_millis(50));
         assert_eq!(of("200000u"), Duration::from_millis(100));
         assert_eq!(of("3S"), Duration::from_millis(2_800));
         assert_eq!(of("1M"), Duration::from_secs(10));
         assert_eq!(of("99999999H"), Duration::from_secs(10));
         assert_eq!(of("1000000n"), Duration::ZERO);
-        assert_eq!(
-            named("x-envoy-expected-rq-timeout-ms", "1000"),
-            Duration::from_millis(800)
-        );
+        assert_eq!(by_http("1000"), Duration::from_millis(800));
+    }
+
+    #[test]
+    fn sec_a_client_chooses_no_deadline() {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", HeaderValue::from_static("99999999H"));
+        headers.insert("x-envoy-expected-rq-timeout-ms", HeaderValue::from_static("1000"));
+        assert_eq!(allowance(&headers, Mode::Http), by_http("1000"));
     }
 
     #[test]
     fn sec_a_deadline_that_cannot_be_read_leaves_no_time() {
         for value in ["", "m", "-1S", "1.5S", "100000000S", "5s", "S5", "1 S"] {
             assert_eq!(of(value), Duration::ZERO, "{value}");
-            assert_eq!(named("x-envoy-expected-rq-timeout-ms", value), of("0n"), "{value}");
+            assert_eq!(by_http(value), of("0n"), "{value}");
         }
     }
 }

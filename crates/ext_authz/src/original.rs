@@ -139,11 +139,24 @@ fn headers(http: &HttpRequest, head_bytes: usize) -> Result<HeaderMap, Refusal> 
         }
         None => {
             for (name, value) in &http.headers {
+                if name.eq_ignore_ascii_case("authorization") && has_joined_token(value) {
+                    return Err(Refusal::new(Reason::TokenMultiple));
+                }
                 add(&mut headers, (name, value.as_bytes()), http, &mut left)?;
             }
         }
     }
     Ok(headers)
+}
+
+/// Tests whether a value of `Authorization` that was joined of several has a token behind another value.
+///
+/// SECURITY: of two lines, one program reads the first and another the last.
+fn has_joined_token(value: &str) -> bool {
+    value.split(',').skip(1).any(|part| {
+        let scheme = part.split_ascii_whitespace().next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop")
+    })
 }
 
 /// Adds one line. Pseudo-headers are attributes of their own, and here only compared with them.
@@ -275,6 +288,23 @@ mod tests {
         assert_eq!(values, [&b"1"[..], b"\xff"]);
         assert_eq!(original.headers.get(FORWARDED_FOR).unwrap(), "192.0.2.7");
         assert!(!original.has_body);
+    }
+
+    /// Without `encode_raw_headers`, Envoy joins the lines of one name.
+    #[test]
+    fn sec_a_token_behind_another_credential_is_refused() {
+        let joined = |value: &str| {
+            http(|http| {
+                http.header_map = None;
+                http.headers = [("authorization".to_owned(), value.to_owned())].into();
+            })
+        };
+        for value in ["Basic x,Bearer forged", "Basic x, DPoP forged", "Bearer a,bearer b"] {
+            assert_eq!(reason(joined(value)), Reason::TokenMultiple, "{value}");
+        }
+        for value in ["Bearer a", "Digest username=\"bearer\", realm=\"b\""] {
+            assert!(Original::from_check(joined(value), 1_000).is_ok(), "{value}");
+        }
     }
 
     #[test]

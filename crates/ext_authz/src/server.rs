@@ -63,7 +63,7 @@ pub async fn serve_ext_authz(
 
 /// Mode of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Grpc,
     Http,
 }
@@ -72,15 +72,15 @@ enum Mode {
 ///
 /// SECURITY: a check that breaks off or takes too long is a denial, and no error.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let about = Circumstances {
-        peer: connection.peer.ip(),
-        deadline: Instant::now() + deadline::allowance(request.headers()),
-        too_many: request.extensions().get::<TooManyRequests>().is_some(),
-    };
     let mode = if grpc::is_call(&request) {
         Mode::Grpc
     } else {
         Mode::Http
+    };
+    let about = Circumstances {
+        peer: connection.peer.ip(),
+        deadline: Instant::now() + deadline::allowance(request.headers(), mode),
+        too_many: request.extensions().get::<TooManyRequests>().is_some(),
     };
     let answered = Box::pin(answered(Arc::clone(&connection), about, mode, request));
     let refusal = match guarded(about.deadline, answered).await {
