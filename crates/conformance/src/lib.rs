@@ -193,6 +193,7 @@ macro_rules! conformance_suite {
                 sec_ended_sessions_are_over_at_once,
                 sec_a_session_without_a_user_moves_its_own_version,
                 sec_signing_out_everywhere_ends_sessions,
+                sec_disabling_a_user_ends_sessions,
                 sessions_are_listed_by_each_filter_in_pages,
                 sessions_are_deleted_a_day_after_their_end,
             }

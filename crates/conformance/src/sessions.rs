@@ -4,7 +4,7 @@ use super::world::{HOUR_MS, MINUTE_MS, World};
 use narthex_directory::{
     CredentialKind, Directory, EventFilter, EventOrder, IssuerName, Page, ProviderSession, RefreshedToken,
     SESSION_BYTES_MAX, SecretBytes, SecretHash, Session, SessionClient, SessionEnd, SessionFilter, SessionId,
-    SessionKind, SessionSelection, StoreError, Stripe, UserId,
+    SessionKind, SessionSelection, StoreError, Stripe, UserEdit, UserId, UserStatus,
 };
 
 /// Time that a claimed refresh may take, in milliseconds.
@@ -388,6 +388,24 @@ pub async fn sec_signing_out_everywhere_ends_sessions(directory: &dyn Directory)
         kept(&world, of_ada.id).await.unwrap().end,
         Some(SessionEnd::Administrator)
     );
+}
+
+pub async fn sec_disabling_a_user_ends_sessions(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let (ada, bob) = (world.user("ada").await.id, world.user("bob").await.id);
+    let of_ada = sign_in(&mut world, 1, Some(ada)).await;
+    let of_bob = sign_in(&mut world, 2, Some(bob)).await;
+    for status in [UserStatus::Disabled, UserStatus::Active] {
+        let edit = UserEdit {
+            status: Some(status),
+            ..UserEdit::default()
+        };
+        directory.update_user(ada, None, edit, world.by()).await.unwrap();
+        assert!(
+            !stands(&world, &of_ada).await && stands(&world, &of_bob).await,
+            "{status:?}"
+        );
+    }
 }
 
 pub async fn sessions_are_listed_by_each_filter_in_pages(directory: &dyn Directory) {

@@ -32,6 +32,14 @@ pub fn new_user(new: NewUser, at_ms: i64) -> Result<User, StoreError> {
     })
 }
 
+/// Tests whether a change of a user disables it.
+///
+/// SECURITY: its sessions end with that. One that stayed would be good again when the user is enabled.
+pub fn disables(change: &Change) -> bool {
+    matches!(change, Change::UpdateUser { before, after, .. }
+        if before.status == UserStatus::Active && after.status == UserStatus::Disabled)
+}
+
 /// Edits a user; `None` if nothing differs.
 pub fn edit_user(
     before: &User,

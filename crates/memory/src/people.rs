@@ -43,6 +43,10 @@ impl People for MemoryDirectory {
         let mut state = self.lock();
         let before = state.users.get(&user).ok_or(missing("user"))?;
         let change = rules::edit_user(before, version, edit, by.at_ms)?;
+        if change.as_ref().is_some_and(rules::disables) {
+            let of_user = SessionSelection::User(user);
+            self.end_sessions_in(&mut state, &of_user, SessionEnd::Administrator, &by);
+        }
         self.carry_out(&mut state, change.as_slice(), &by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))
     }

@@ -30,9 +30,12 @@ impl People for PostgresDirectory {
     }
 
     async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
-        let tx = self.begin().await?;
+        let mut tx = self.begin().await?;
         let before = tx.user_in(user).await?;
         let changes = Vec::from_iter(rules::edit_user(&before, version, edit, by.at_ms)?);
+        if changes.iter().any(rules::disables) {
+            sessions::end_in(&mut tx, &SessionSelection::User(user), SessionEnd::Administrator, &by).await?;
+        }
         self.finish(tx, &changes, &by).await?;
         Ok(after(&before, &changes, updated_user))
     }

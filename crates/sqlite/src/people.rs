@@ -37,10 +37,13 @@ impl People for SqliteDirectory {
     }
 
     async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
-        let at_ms = by.at_ms;
+        let own = by.clone();
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
-            let changes = Vec::from_iter(rules::edit_user(&before, version, edit, at_ms)?);
+            let changes = Vec::from_iter(rules::edit_user(&before, version, edit, own.at_ms)?);
+            if changes.iter().any(rules::disables) {
+                sessions::end_in(tx, &SessionSelection::User(user), SessionEnd::Administrator, &own)?;
+            }
             Ok((after(&before, &changes, updated_user), changes))
         };
         self.edit(by, work).await
