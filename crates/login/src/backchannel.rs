@@ -4,8 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_directory::{
-    Actor, By, IssuerName, LoggedOut, LogoutMark, ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, SecretBytes,
-    SessionEnd, StoreError,
+    Actor, By, IssuerName, LoggedOut, LogoutMark, OneTimeKind, OneTimeValue, SecretBytes, SessionEnd, StoreError,
 };
 use narthex_engine::respond::{self, Refusal};
 use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, session};
@@ -15,9 +14,10 @@ use narthex_token::{VerifiedLogout, VerifyError};
 use crate::form;
 use crate::sign_in::unknown_issuer;
 
-/// Time for which the tokens of a session that has ended are refused at least, in milliseconds: a day, as long as most tokens
-/// last at most.
-const MARK_MS: i64 = 24 * 60 * 60 * 1000;
+/// Time for which the tokens of a session that has ended are refused at least, in milliseconds: 366 days.
+///
+/// SECURITY: a token that outlives the mark is good again, and some issuers make them for months.
+const MARK_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 /// Time for which a used logout token is remembered if it names no end, in milliseconds.
 const USED_MS: i64 = 60 * 60 * 1000;
 
@@ -71,7 +71,8 @@ async fn end(
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     let used = used(&issuer.name, logout, now_ms);
     let hash = used.hash;
-    match engine.directory.put_once(used, ONE_TIME_VALUES_MAX, now_ms).await {
+    // Without an upper limit: each has the signature of an issuer, and a limit over all of them would let one stop the others'.
+    match engine.directory.put_once(used, usize::MAX, now_ms).await {
         Ok(()) => {}
         // SECURITY: a logout token that is sent again would sign out a user who has signed in since.
         Err(StoreError::AlreadyExists { .. }) => {
