@@ -274,6 +274,15 @@ impl Operations {
     }
 
     /// Ends the session of a browser, if there is one.
+    /// Ends the session of a browser whose credential does not say who the caller is.
+    ///
+    /// # Errors
+    ///
+    /// When the directory fails.
+    pub async fn sign_out_unknown(&self, secret: &Secret) -> Result<(), OpError> {
+        self.end_of_browser(secret, SessionEnd::SignedOut, Actor::System).await
+    }
+
     async fn end_of_browser(&self, secret: &Secret, end: SessionEnd, actor: Actor) -> Result<(), OpError> {
         if let Some(found) = self.console_session(secret.hash()).await? {
             let one = SessionSelection::Session(found.session.id);

@@ -333,10 +333,12 @@ async fn use_link(State(console): State<Arc<Console>>, browser: Browser, Form(fi
 
 /// Ends the session of the browser.
 async fn sign_out(State(console): State<Arc<Console>>, headers: HeaderMap) -> Answer {
-    if let Some(secret) = cookie::secret(&headers, cookie::CONSOLE)
-        && let Some(caller) = console.operations.caller_of_session(&secret, &headers).await?
-    {
-        sessions::sign_out(&caller).await?;
+    if let Some(secret) = cookie::secret(&headers, cookie::CONSOLE) {
+        match console.operations.caller_of_session(&secret, &headers).await {
+            Ok(Some(caller)) => sessions::sign_out(&caller).await?,
+            // SECURITY: a session whose credential does not count now, or cannot be checked, would be good again later.
+            Ok(None) | Err(_) => console.operations.sign_out_unknown(&secret).await?,
+        }
     }
     let mut response = see(&format!("/sign-in?{STATE}={SIGNED_OUT}"));
     response
