@@ -173,7 +173,9 @@ async fn forward_auth(
     match decided {
         Ok(passed) => {
             let line = AccessLine::begin(runtime, &inbound, &passed, started);
-            let cookie = (!runtime.sign_in.origins.is_empty()).then(|| session_cookie::others(inbound.headers));
+            // SECURITY: also where no route has sign-in: the console's cookies are sent to every port of its host.
+            let has_cookies = inbound.headers.contains_key(header::COOKIE);
+            let cookie = has_cookies.then(|| session_cookie::others(inbound.headers));
             let response = forward_auth::allow(passed, &runtime.answer_headers, cookie);
             if let Some(line) = line {
                 line.end(response.status());
