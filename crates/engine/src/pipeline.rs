@@ -86,7 +86,7 @@ async fn on_route<'r>(
     let session = match presented {
         Some(_) => None,
         // SECURITY: a session is looked for only where there is no token, good or bad.
-        None => session::required(engine, runtime, inbound, matched.route).await?,
+        None => Box::pin(session::required(engine, runtime, inbound, matched.route)).await?,
     };
     let Some((token, at)) = presented.or_else(|| session.as_deref().map(OpenSession::presented)) else {
         return Ok(anonymous(engine, &matched, None));
