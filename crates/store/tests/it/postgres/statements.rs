@@ -101,6 +101,13 @@ async fn every_statement_goes_by_an_index() {
         for (method, statements) in methods {
             write!(page, "# {method}\n\n{}\n", statements.join("\n")).unwrap();
         }
+        // With a handful of rows both indexes cost the same, and chance decides.
+        if name == "fresh" {
+            page = page.replace(
+                "by grants_platform in grants where (user_id = u.id)",
+                "by grants_open in grants where (user_id = u.id)",
+            );
+        }
         // Another version's planner finds its own ways; what must hold of them is asserted above.
         if version == SNAPSHOTS_OF {
             insta::assert_snapshot!(name, page);
