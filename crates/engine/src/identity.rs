@@ -86,7 +86,7 @@ pub(crate) fn allowed(
 }
 
 /// Collects the identity headers of a principal on a route, without those whose names it chooses. `context` is the part of the user's context that may be sent,
-/// as in [`claims`].
+/// as in the assertion.
 pub fn headers(
     principal: &Principal,
     organization: Option<(&str, &'static str)>,
