@@ -6,6 +6,7 @@
 
 pub mod api;
 mod denial;
+mod engine_gateway;
 pub mod port;
 
 pub use narthex_ops as ops;
