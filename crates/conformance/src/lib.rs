@@ -34,6 +34,7 @@ pub mod one_time;
 pub mod order;
 pub mod patterns;
 pub mod records;
+pub mod session_lists;
 pub mod session_walk;
 pub mod sessions;
 pub mod tags;
@@ -194,6 +195,8 @@ macro_rules! conformance_suite {
                 sec_a_session_without_a_user_moves_its_own_version,
                 sec_signing_out_everywhere_ends_sessions,
                 sec_disabling_a_user_ends_sessions,
+            }
+            session_lists {
                 sessions_are_listed_by_each_filter_in_pages,
                 sessions_are_deleted_a_day_after_their_end,
             }
