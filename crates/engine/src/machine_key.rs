@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use narthex_decision::Reason;
 use narthex_directory::{Keyring, MachineKey, MachineKeyError, MachineKeyId, MachineKeyUse, SecretHash, StoreError};
+use narthex_session::hash_of;
 
 use crate::respond::Refusal;
 
@@ -45,11 +45,7 @@ pub fn machine_key_hash(text: &str) -> Option<SecretHash> {
     if secret.len() != SECRET_LENGTH || !secret.bytes().all(is_base64url) {
         return None;
     }
-    let mut hash = [0; 32];
-    for (to, from) in hash.iter_mut().zip(digest(&SHA256, text.as_bytes()).as_ref()) {
-        *to = *from;
-    }
-    Some(SecretHash(hash))
+    Some(hash_of(text.as_bytes()))
 }
 
 impl From<&MachineKeyError> for Refusal {
@@ -109,6 +105,8 @@ impl MachineKeyUses {
 mod tests {
     use narthex_directory::{CountingIds, OrganizationId, OrganizationRole};
     use narthex_memory::MemoryDirectory;
+
+    use aws_lc_rs::digest::{SHA256, digest};
 
     use super::*;
 

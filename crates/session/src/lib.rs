@@ -9,5 +9,6 @@ pub mod cookie;
 mod credential;
 mod seal;
 
+pub use cookie::hash_of;
 pub use credential::Credential;
 pub use seal::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};

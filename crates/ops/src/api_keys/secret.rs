@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_directory::{API_KEY_USE_EVERY_MS, ApiKey, ApiKeyId, Directory, SecretHash};
@@ -81,7 +80,7 @@ impl KeyUses {
 
 /// Tests whether a bearer token has the form of an API key.
 pub(crate) fn is_api_key(bearer: &str) -> bool {
-    bearer.starts_with(PREFIX)
+    narthex_engine::machine_key::is_api_key(bearer.as_bytes())
 }
 
 /// Hashes a key for storage.
@@ -89,16 +88,12 @@ pub(crate) fn is_api_key(bearer: &str) -> bool {
 /// A key is 256 random bits: there is nothing to guess, so a fast hash is the right one, and finding a record by it
 /// tells an attacker who can time the look-up nothing about any other key.
 pub(crate) fn hash(key: &str) -> SecretHash {
-    SecretHash(sha256(key.as_bytes()))
+    narthex_session::hash_of(key.as_bytes())
 }
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    for (to, from) in hash.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
-        *to = *from;
-    }
-    hash
+    narthex_session::hash_of(bytes).0
 }
 
 #[cfg(test)]
