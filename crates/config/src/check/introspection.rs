@@ -8,7 +8,7 @@ use super::keys::Source;
 use super::{Check, Reported};
 use crate::IssuerIntrospection;
 use crate::file::IssuerSection;
-use crate::problem::Problem;
+use crate::problem::{Problem, Span};
 
 impl Check<'_> {
     /// The introspection endpoint of an issuer, if it has one.
@@ -24,6 +24,7 @@ impl Check<'_> {
         let (Some(url), Some(client_id)) = (written.url.spanned(), written.client_id.spanned()) else {
             return Err(Reported);
         };
+        let audiences = self.asked_audiences(section, url.span());
         self.untrimmed("`client_id`", [client_id]);
         let file = written.client_secret_file.spanned().ok_or(Reported)?;
         let client_secret = self.one_line_secret("client_secret_file", file)?;
@@ -32,13 +33,6 @@ impl Check<'_> {
             Some(source) if source.is_fetched() => self.unchecked_access(section),
             _ => self.access(section).ok_or(Reported)?,
         };
-        if section.audiences.value().is_empty() && !section.audiences.is_bad() {
-            let problem = Problem::error(url.span(), "an issuer with `introspection` needs `audiences`");
-            self.problems.push(problem.help(
-                "list those of this application: an identity provider answers for the tokens of many applications",
-            ));
-            return Err(Reported);
-        }
         let text = url.get_ref().0.as_str();
         self.public_address("url", text, &url.span()).ok_or(Reported)?;
         if let Err(cause) = Endpoint::check(text, &access) {
@@ -46,6 +40,7 @@ impl Check<'_> {
                 .push(Problem::error(url.span(), format!("`url` cannot be asked: {cause}")));
             return Err(Reported);
         }
+        audiences?;
         Ok(Some(IssuerIntrospection {
             url: text.to_owned(),
             settings: IntrospectionSettings {
@@ -54,5 +49,19 @@ impl Check<'_> {
             },
             access,
         }))
+    }
+
+    /// SECURITY: an identity provider answers for the tokens of many applications.
+    fn asked_audiences(&mut self, section: &IssuerSection, place: Span) -> Result<(), Reported> {
+        if section.audiences.is_bad() || !section.audiences.value().is_empty() {
+            return Ok(());
+        }
+        let problem = Problem::error(place, "an issuer with `introspection` needs `audiences`");
+        self.problems.push(
+            problem.help(
+                "list those of this application: an identity provider answers for the tokens of many applications",
+            ),
+        );
+        Err(Reported)
     }
 }
