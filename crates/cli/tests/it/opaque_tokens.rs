@@ -124,6 +124,22 @@ async fn sec_answers_of_introspection_are_judged_like_claims() {
     );
 }
 
+/// A key of the admin API that is sent to a route is not shown to the issuer.
+#[tokio::test]
+async fn sec_no_issuer_is_asked_about_an_api_key() {
+    let endpoint = IntrospectionEndpoint::start().unwrap();
+    let world = world(&endpoint, "").await;
+    let key = format!("nx_{}", "a".repeat(43));
+    endpoint.activate(&key, &claims("eve"));
+    let answer = ask(&world, &key).await;
+    assert_eq!(answer.reason().as_deref(), Some("token.malformed"), "{}", answer.text());
+    assert_eq!(
+        world.send(world.call("GET", "/.narthex/me").bearer(&key)).await.status,
+        401
+    );
+    assert_eq!(endpoint.asked(), [""; 0]);
+}
+
 /// Nothing is decided where the issuer gives no answer, and what is known goes on.
 #[tokio::test]
 async fn sec_an_issuer_that_does_not_answer_lets_nothing_pass() {

@@ -181,6 +181,31 @@ async fn sec_a_session_ends_with_its_credential_and_with_time() {
     idle.get(&console, "/users").await.leads_to();
 }
 
+/// A session is over after its sign-out, also if its credential did not count just then.
+#[tokio::test]
+async fn sec_a_sign_out_ends_a_session_whose_credential_does_not_count() {
+    let console = Fixture::new().await;
+    let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let mut browser = Browser::default();
+    let key = console.admin_of(acme.id).await;
+    browser.sign_in(&console, &key).await.leads_to();
+    let mut copy = browser.clone();
+    copy.get(&console, "/organizations/acme").await.page(200);
+    let question = console.get(&console.admin, "/organizations/acme/suspend").await;
+    let version = question.hidden("version");
+    let suspended = console
+        .post(&console.admin, "/organizations/acme/suspend", &[("version", &version)])
+        .await;
+    suspended.leads_to();
+    browser.send(&console, "POST", "/sign-out", &[]).await.leads_to();
+    console
+        .post(&console.admin, "/organizations/acme/open", &[])
+        .await
+        .leads_to();
+    let led = copy.get(&console, "/organizations/acme").await;
+    assert!(led.leads_to().ends_with("&state=ended"), "{}", led.leads_to());
+}
+
 /// One of a hundred browsers that use a link at once is signed in.
 #[tokio::test]
 async fn sec_a_sign_in_link_is_good_once_and_for_fifteen_minutes() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use narthex_token::{
     Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, Tenants, TrustedIssuer,
-    VerifiedClaims, VerifyError, danger, parse,
+    VerifiedClaims, VerifyError, danger, parse, verify_introspected,
 };
 use serde_json::{Value, json};
 
@@ -367,6 +367,25 @@ fn sec_iss_and_claim_name_the_same_accepted_tenant() {
             assert_eq!(reason(&answer), expected, "{tenants:?} {change}");
         }
     }
+}
+
+/// An issuer that is asked about a token of one of its tenants has to say of which.
+#[test]
+fn sec_introspected_claims_name_their_tenant() {
+    let policy = of_tenants("corp", listed(&["a"]));
+    let issuer = TrustedIssuer::new(policy).unwrap();
+    let answer = |change: Value| {
+        let mut claims = claims_with(&change);
+        if change.get("iss").is_none() {
+            claims.as_object_mut().unwrap().remove("iss");
+        }
+        let claims = claims.as_object().unwrap().clone();
+        reason(&verify_introspected(claims, &issuer, NOW_MS))
+    };
+    let iss = |tenant: &str| TENANTED.replace("{tid}", tenant);
+    assert_eq!(answer(json!({ "iss": iss("a"), "tid": "a" })), "ok");
+    assert_eq!(answer(json!({ "iss": iss("b"), "tid": "b" })), "token.issuer_unknown");
+    assert_eq!(answer(json!({ "tid": "a" })), "token.issuer_unknown");
 }
 
 /// A disabled issuer is disabled for every tenant, and inspection says the same as the verifier.
