@@ -100,7 +100,7 @@ fn rpm(release: &Release, path: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a package of a distribution installs.
+/// Checks the files that a package of a distribution installs.
 fn installed(release: &Release, folder: &Path) -> Result<()> {
     for name in INSTALLED {
         ensure!(folder.join(name).is_file(), "`{name}` is missing");

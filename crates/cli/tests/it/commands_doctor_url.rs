@@ -23,7 +23,7 @@ fn doctor(world: &World, proxy: &ReverseProxy) -> Value {
     found
 }
 
-/// What is wrong, by the name of the finding.
+/// Returns the problems, each with the name of its finding.
 fn problems(found: &Value) -> Vec<(String, String)> {
     let findings = found["findings"].as_array().unwrap().iter();
     let wrong = findings.filter(|finding| finding["state"] == "problem");
