@@ -81,7 +81,14 @@ async fn every_statement_goes_by_an_index() {
         every_method::call(&directory, &mut |method| {
             let plans = server.plans(name).unwrap();
             for plan in plans[seen..].iter().filter(|plan| belongs(method, plan)) {
-                let text = shown(plan);
+                let mut text = shown(plan);
+                // With a handful of rows both indexes cost the same, and chance decides.
+                if name == "fresh" {
+                    text = text.replace(
+                        "by grants_platform in grants where (user_id = u.id)",
+                        "by grants_open in grants where (user_id = u.id)",
+                    );
+                }
                 complaints
                     .extend(complaint(method, &plan["Plan"], &begins).map(|why| format!("{method}: {why} in\n{text}")));
                 let statements = methods.entry(method).or_default();
@@ -100,13 +107,6 @@ async fn every_statement_goes_by_an_index() {
         let mut page = String::new();
         for (method, statements) in methods {
             write!(page, "# {method}\n\n{}\n", statements.join("\n")).unwrap();
-        }
-        // With a handful of rows both indexes cost the same, and chance decides.
-        if name == "fresh" {
-            page = page.replace(
-                "by grants_platform in grants where (user_id = u.id)",
-                "by grants_open in grants where (user_id = u.id)",
-            );
         }
         // Another version's planner finds its own ways; what must hold of them is asserted above.
         if version == SNAPSHOTS_OF {
