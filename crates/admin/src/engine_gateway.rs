@@ -135,8 +135,7 @@ impl GatewayApi for EngineGateway {
         let begun = narthex_login::begin_at_console(&self.0, &runtime, begin.headers, place).await?;
         Ok(SignInBegun {
             location: begun.location,
-            browser: begun.browser,
-            seconds: narthex_login::FLOW_SECONDS,
+            cookies: begun.cookies,
         })
     }
 
@@ -151,6 +150,7 @@ impl GatewayApi for EngineGateway {
         Ok(SignInCompleted {
             session: completed.session,
             back: completed.back,
+            removed: completed.removed,
         })
     }
 

@@ -17,6 +17,7 @@ use crate::machine_key::MachineKeyUses;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::session::SessionCache;
+use crate::spent_states::SpentStates;
 use crate::switch::Switch;
 use crate::via::Via;
 use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack, random_bytes};
@@ -78,6 +79,8 @@ pub struct Engine {
     pub accounts: AccountCache,
     /// Open sessions.
     pub(crate) sessions: SessionCache,
+    /// States of sign-ins that came back to this node.
+    pub spent_states: SpentStates,
     /// Uses of machine keys that wait to be recorded.
     pub(crate) machine_key_uses: MachineKeyUses,
     /// Nonces for proofs of possession, where the configuration has no key that nodes share.
@@ -125,6 +128,7 @@ impl Engine {
             callers: TokenCache::new(settings.token_cache_bytes)?,
             accounts: AccountCache::new(settings.account_cache_bytes)?,
             sessions: SessionCache::default(),
+            spent_states: SpentStates::default(),
             machine_key_uses: MachineKeyUses::default(),
             dpop_nonces: Nonces::new(&random_bytes::<32>()?),
             assertions,

@@ -35,6 +35,7 @@ pub mod return_path;
 mod runtime;
 pub mod session;
 pub mod sign_in;
+mod spent_states;
 mod switch;
 mod upstream;
 mod via;
@@ -60,6 +61,7 @@ pub use runtime::{
     TokenFrom,
 };
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
+pub use spent_states::SpentStates;
 pub use upstream::{
     ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,
 };

@@ -1,10 +1,10 @@
 //! The end of a sign-in: the browser comes back with a code, and leaves with a session.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
-use narthex_directory::OneTimeKind;
+use narthex_directory::{OneTimeKind, OneTimeValue, SecretBytes, StoreError};
 use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
 use narthex_engine::return_path;
@@ -14,8 +14,12 @@ use narthex_engine::{Engine, IssuerSignIn, Runtime};
 use narthex_session::cookie::{self, Secret};
 
 use crate::endpoint::redirect;
+use crate::flow::{self, Flow};
 use crate::form;
-use crate::sign_in::{Flow, SignInPlace, keys, refuse, served, unknown_issuer};
+use crate::sign_in::{SignInPlace, keys, refuse, served, unknown_issuer};
+
+/// Problem of a state that this browser has no sign-in for.
+const NO_FLOW: &str = "this sign-in was begun in another browser, was completed before, or took too long";
 
 /// Errors of an authorization endpoint that a page may name (RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6).
 const ERRORS: [&str; 9] = [
@@ -41,25 +45,23 @@ pub(crate) async fn answer(
     let query = inbound.query.unwrap_or_default().as_bytes();
     let state = form::one(query, "state").and_then(|state| Secret::parse(&state));
     let state = state.ok_or_else(|| refused("the address has no state of a sign-in"))?;
-    let Some(flow) = taken(engine, runtime, &state).await? else {
+    let Some(flow) = taken(engine, runtime, inbound.headers, &state)? else {
         // A browser that repeats the last step, as the back button does, is signed in already.
         return match session::of_request(engine, runtime, inbound).await? {
             RequestSession::Open(_) => redirect(StatusCode::SEE_OTHER, &format!("{origin}/")),
-            RequestSession::None | RequestSession::Ended => {
-                Err(refused("this sign-in was completed before, or took too long"))
-            }
+            RequestSession::None | RequestSession::Ended => Err(anew(runtime, &origin, issuer)),
         };
     };
     let at = (SignInPlace::Doors, origin.as_str(), issuer);
-    let signed_in = completed(engine, runtime, inbound, at, &flow).await;
+    let signed_in = completed(engine, runtime, inbound, at, (&state, &flow)).await;
     let secret = signed_in.map_err(|refusal| with_another_try(refusal, &origin, &flow))?;
     // SECURITY: checked when the sign-in began, and once more, because it becomes an address.
     let back = return_path::of(&flow.back, &origin);
     let mut response = redirect(StatusCode::SEE_OTHER, &format!("{origin}{back}"))?;
     let set = cookie::set(cookie::DOOR, &secret, None);
-    response
-        .headers_mut()
-        .extend(set.map(|value| (header::SET_COOKIE, value)));
+    for value in set.into_iter().chain(flow::removed(&state)) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
     Ok(response)
 }
 
@@ -70,6 +72,8 @@ pub struct Completed {
     pub session: Secret,
     /// Path of the page to come back to.
     pub back: String,
+    /// `Set-Cookie` header that removes the sign-in from the browser.
+    pub removed: Option<HeaderValue>,
 }
 
 /// Completes a sign-in at the console, whose pages are at this origin.
@@ -86,23 +90,54 @@ pub async fn complete_at_console(
     let query = inbound.query.unwrap_or_default().as_bytes();
     let state = form::one(query, "state").and_then(|state| Secret::parse(&state));
     let state = state.ok_or_else(|| refused("the address has no state of a sign-in"))?;
-    let flow = taken(engine, runtime, &state).await?;
-    let flow = flow.ok_or_else(|| refused("this sign-in was completed before, or took too long"))?;
+    let flow = taken(engine, runtime, inbound.headers, &state)?;
+    let flow = flow.ok_or_else(|| refused(NO_FLOW))?;
     let at = (SignInPlace::Console, origin, issuer);
-    let session = completed(engine, runtime, inbound, at, &flow).await?;
+    let session = completed(engine, runtime, inbound, at, (&state, &flow)).await?;
     // SECURITY: checked when the sign-in began, and once more, because it becomes an address.
     let back = return_path::of(&flow.back, origin).to_owned();
-    Ok(Completed { session, back })
+    Ok(Completed {
+        session,
+        back,
+        removed: flow::removed(&state),
+    })
 }
 
-/// Takes the sign-in that a state stands for: once.
-async fn taken(engine: &Engine, runtime: &Runtime, state: &Secret) -> Result<Option<Flow>, Refusal> {
-    let (hash, now_ms) = (state.hash(), engine.clock.now_ms());
-    let kind = OneTimeKind::SignInState;
-    let sealed = engine.directory.take_once(kind, hash, now_ms).await;
-    let sealed = sealed.map_err(|error| session::unavailable(engine, error))?;
+/// Takes the sign-in that a state stands for, from the browser that began it: once on this node.
+///
+/// SECURITY: a state that comes back in another browser is used up as well, because that browser's user may have been lured there.
+fn taken(engine: &Engine, runtime: &Runtime, headers: &HeaderMap, state: &Secret) -> Result<Option<Flow>, Refusal> {
     let keys = keys(runtime)?;
-    Ok(sealed.and_then(|sealed| Flow::open(keys, &hash, &sealed)))
+    let first = engine.spent_states.spend(state.hash());
+    let flow = Flow::of_browser(keys, headers, state, engine.clock.now_ms());
+    Ok(flow.filter(|_| first))
+}
+
+/// Counts a sign-in whose code was exchanged: once for its state, on all nodes.
+///
+/// SECURITY: only a code that the issuer has accepted comes this far, so a client without an account there writes nothing.
+async fn count_once(engine: &Engine, state: &Secret, flow: &Flow) -> Result<(), Refusal> {
+    let value = OneTimeValue {
+        kind: OneTimeKind::SignInState,
+        hash: state.hash(),
+        sealed: SecretBytes(Vec::new()),
+        expires_at_ms: flow.ends_at_ms,
+    };
+    let now_ms = engine.clock.now_ms();
+    match engine.directory.put_once(value, usize::MAX, now_ms).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::AlreadyExists { .. }) => Err(refused(NO_FLOW)),
+        Err(error) => Err(session::unavailable(engine, error)),
+    }
+}
+
+/// Refuses a state that this browser has no sign-in for, and offers to begin anew.
+fn anew(runtime: &Runtime, origin: &str, issuer: &str) -> Refusal {
+    let offer = runtime.sign_in_at(issuer).map(|_| SignInOffer {
+        location: format!("{origin}{SIGN_IN_PATH}?issuer={}&return=/", encoded(issuer)),
+        kind: OfferKind::Button,
+    });
+    refused(NO_FLOW).offering(offer)
 }
 
 /// Checks that the answer is that of the issuer to this browser, exchanges the code, and begins a session.
@@ -111,13 +146,8 @@ async fn completed(
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     (place, origin, name): (SignInPlace, &str, &str),
-    flow: &Flow,
+    (state, flow): (&Secret, &Flow),
 ) -> Result<Secret, Refusal> {
-    let browser = cookie::secret(inbound.headers, cookie::SIGN_IN);
-    // SECURITY: a state that another browser began would sign this one in as the attacker (login CSRF, RFC 6749 section 10.12).
-    if browser.is_none_or(|browser| browser.hash().0 != flow.browser) {
-        return Err(refused("the sign-in was begun in another browser"));
-    }
     if flow.issuer != name || flow.origin != origin || flow.place != place {
         return Err(refused("the sign-in was begun at another address"));
     }
@@ -147,6 +177,7 @@ async fn completed(
         tokens: tokens.map_err(|error| refuse(issuer, &error))?,
         nonce: &flow.nonce,
     };
+    count_once(engine, state, flow).await?;
     Box::pin(session::begin(engine, runtime, inbound, (place.session(), signed_in))).await
 }
 

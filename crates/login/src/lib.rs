@@ -8,6 +8,7 @@
 mod backchannel;
 mod callback;
 mod endpoint;
+mod flow;
 mod form;
 mod logout;
 mod me;
@@ -16,4 +17,4 @@ mod sign_in;
 pub use callback::{Completed, complete_at_console};
 pub use endpoint::{BODY_BYTES_MAX, Endpoint, answer};
 pub use me::{SessionRow, sessions};
-pub use sign_in::{Begun, FLOW_SECONDS, SignInPlace, begin_at_console};
+pub use sign_in::{Begun, SignInPlace, begin_at_console};

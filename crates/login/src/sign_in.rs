@@ -1,30 +1,24 @@
 //! The beginning of a sign-in: the browser is sent to the issuer, with secrets that only it can bring back.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
-use narthex_directory::{ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, SecretBytes, SecretHash};
 use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
 use narthex_engine::return_path;
 use narthex_engine::session::SessionPlace;
-use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin, session};
+use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin};
 use narthex_openid::{OpenIdError, SignInSecrets};
-use narthex_session::cookie::{self, Secret};
-use narthex_session::{Owner, SealingKeys};
+use narthex_session::SealingKeys;
+use narthex_session::cookie::Secret;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::endpoint::redirect;
+use crate::flow::{FLOW_SECONDS, Flow};
 use crate::form;
-
-/// Time within which a user signs in at the issuer, in seconds.
-pub const FLOW_SECONDS: u32 = 600;
 
 /// Place that a browser signs in at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,48 +52,8 @@ impl SignInPlace {
 pub struct Begun {
     /// Address at the issuer.
     pub location: String,
-    /// Secret of the cookie that binds the sign-in to its browser.
-    pub browser: Secret,
-}
-
-/// Sign-in under way, as the directory keeps it, sealed.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Flow {
-    /// Hash of the secret in the browser's cookie.
-    pub(crate) browser: [u8; 32],
-    pub(crate) nonce: String,
-    pub(crate) verifier: String,
-    pub(crate) issuer: String,
-    pub(crate) origin: String,
-    pub(crate) place: SignInPlace,
-    pub(crate) back: String,
-}
-
-impl Flow {
-    /// Seals a sign-in to its state.
-    fn seal(&self, keys: &SealingKeys, state: &SecretHash) -> Option<SecretBytes> {
-        let plain = Zeroizing::new(serde_json::to_vec(self).ok()?);
-        keys.seal(&plain, owner(&name(state))).ok()
-    }
-
-    /// Opens a sign-in by its state.
-    pub(crate) fn open(keys: &SealingKeys, state: &SecretHash, sealed: &SecretBytes) -> Option<Self> {
-        let opened = keys.open(sealed, owner(&name(state))).ok()?;
-        serde_json::from_slice(&opened.plain).ok()
-    }
-}
-
-fn name(state: &SecretHash) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(state.0)
-}
-
-const fn owner(name: &str) -> Owner<'_> {
-    Owner {
-        kind: "sign_in",
-        name,
-        organization: None,
-        governed_by: "",
-    }
+    /// `Set-Cookie` headers that keep the sign-in in its browser.
+    pub cookies: Vec<HeaderValue>,
 }
 
 /// Sends a browser to the issuer.
@@ -118,10 +72,9 @@ pub(crate) async fn answer(
     let at = (SignInPlace::Doors, origin.as_str());
     let begun = begin(engine, runtime, inbound.headers, at, (issuer, sign_in), (back, again)).await?;
     let mut response = redirect(StatusCode::FOUND, &begun.location)?;
-    let set = cookie::set(cookie::SIGN_IN, &begun.browser, Some(FLOW_SECONDS));
-    response
-        .headers_mut()
-        .extend(set.map(|value| (header::SET_COOKIE, value)));
+    for value in begun.cookies {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
     Ok(response)
 }
 
@@ -129,7 +82,7 @@ pub(crate) async fn answer(
 ///
 /// # Errors
 ///
-/// When the issuer has no sign-in or cannot be reached, there is no secret key, or the directory gives no answer.
+/// When the issuer has no sign-in or cannot be reached, or there is no secret key.
 pub async fn begin_at_console(
     engine: &Engine,
     runtime: &Runtime,
@@ -142,7 +95,10 @@ pub async fn begin_at_console(
     begin(engine, runtime, headers, at, found, (back, false)).await
 }
 
-/// Begins a sign-in at an issuer: stores what only the browser can bring back.
+/// Begins a sign-in at an issuer.
+///
+/// SECURITY: nothing is written. A client without a credential must not be able to fill the directory, nor a limit that other
+/// sign-ins share.
 async fn begin(
     engine: &Engine,
     runtime: &Runtime,
@@ -154,18 +110,16 @@ async fn begin(
     let keys = keys(runtime)?;
     let draw = || Secret::draw().map_err(|_| Refusal::new(Reason::StoreUnavailable));
     let (state, nonce, verifier) = (draw()?, draw()?, draw()?);
-    // Sign-ins in several tabs share the cookie.
-    let browser = cookie::secret(headers, cookie::SIGN_IN).map_or_else(draw, Ok)?;
+    let now_ms = engine.clock.now_ms();
     let flow = Flow {
-        browser: browser.hash().0,
         nonce: nonce.as_str().to_owned(),
         verifier: verifier.as_str().to_owned(),
         issuer: issuer.name.to_string(),
         origin: origin.to_owned(),
         place,
         back: back.to_owned(),
+        ends_at_ms: now_ms.saturating_add(i64::from(FLOW_SECONDS) * 1000),
     };
-    let now_ms = engine.clock.now_ms();
     let secrets = SignInSecrets {
         state: state.as_str(),
         nonce: nonce.as_str(),
@@ -177,17 +131,10 @@ async fn begin(
         .authorization_url(&redirect_uri, secrets, again, now_ms)
         .await;
     let url = url.map_err(|error| refuse(issuer, &error))?;
-    let value = OneTimeValue {
-        kind: OneTimeKind::SignInState,
-        hash: state.hash(),
-        sealed: flow
-            .seal(keys, &state.hash())
-            .ok_or_else(|| Refusal::logged(Reason::StoreUnavailable, "the sign-in cannot be encrypted"))?,
-        expires_at_ms: now_ms.saturating_add(i64::from(FLOW_SECONDS) * 1000),
-    };
-    let put = engine.directory.put_once(value, ONE_TIME_VALUES_MAX, now_ms).await;
-    put.map_err(|error| session::unavailable(engine, error))?;
-    Ok(Begun { location: url, browser })
+    let cookies = flow.set(keys, &state, headers);
+    let cookies =
+        cookies.ok_or_else(|| Refusal::logged(Reason::StoreUnavailable, "the sign-in cannot be encrypted"))?;
+    Ok(Begun { location: url, cookies })
 }
 
 /// Returns the origin of a request, if sign-in serves it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, StandingSession, TagList};
 use narthex_engine::ConnectionSettings;
 use narthex_engine::respond::Refusal;
@@ -116,10 +116,8 @@ pub struct SignInBegin<'r> {
 pub struct SignInBegun {
     /// Address at the issuer.
     pub location: String,
-    /// Secret of the cookie that binds the sign-in to its browser.
-    pub browser: Secret,
-    /// Time within which the user signs in, in seconds.
-    pub seconds: u32,
+    /// `Set-Cookie` headers that keep the sign-in in its browser.
+    pub cookies: Vec<HeaderValue>,
 }
 
 /// The answer of an issuer to a sign-in, as the browser brings it.
@@ -142,6 +140,8 @@ pub struct SignInCompleted {
     pub session: Secret,
     /// Path of the page to come back to.
     pub back: String,
+    /// `Set-Cookie` header that removes the sign-in from the browser.
+    pub removed: Option<HeaderValue>,
 }
 
 /// A user, with the issuer of the token that speaks for it.

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 pub const DOOR: &str = "__Host-narthex";
 /// Cookie of a session at the console.
 pub const CONSOLE: &str = "__Host-narthex-console";
-/// Cookie that binds a sign-in under way to its browser.
+/// Beginning of the names of cookies that keep a sign-in under way in its browser.
 pub const SIGN_IN: &str = "__Host-narthex.sign-in";
 
 /// Bytes of a secret: 256 random bits, as a key has.
@@ -105,9 +105,14 @@ pub fn is_session_cookie(name: &[u8]) -> bool {
 ///
 /// SECURITY: a browser has one cookie with the prefix `__Host-` and this name. Of two, one is forged, and to choose is a guess.
 pub fn secret(headers: &HeaderMap, name: &str) -> Option<Secret> {
+    Secret::parse(value(headers, name)?)
+}
+
+/// Returns the value of the one cookie of this name, as text; `None` if there is none, or several.
+pub fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut found = pairs(headers).filter(|(own, _)| *own == name.as_bytes());
     match (found.next(), found.next()) {
-        (Some((_, value)), None) => Secret::parse(std::str::from_utf8(value).ok()?),
+        (Some((_, value)), None) => std::str::from_utf8(value).ok(),
         _ => None,
     }
 }
@@ -167,11 +172,23 @@ fn without(headers: &HeaderMap) -> Vec<u8> {
 ///
 /// SPEC: RFC 6265bis section 4.1.3.2: with the prefix, `Secure`, `Path=/` and no `Domain`, so that no other host can set it.
 pub fn set(name: &str, secret: &Secret, lifetime_seconds: Option<u32>) -> Option<HeaderValue> {
+    set_value(name, secret.as_str(), lifetime_seconds)
+}
+
+/// Returns the `Set-Cookie` of a value, such as a sealed one; as [`set`].
+pub fn set_value(name: &str, value: &str, lifetime_seconds: Option<u32>) -> Option<HeaderValue> {
     let lifetime = lifetime_seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
-    let text = format!(
-        "{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax{lifetime}",
-        secret.as_str()
-    );
+    sensitive(format!(
+        "{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{lifetime}"
+    ))
+}
+
+/// Returns the `Set-Cookie` that removes a cookie of [`set`] or [`set_value`].
+pub fn removed(name: &str) -> Option<HeaderValue> {
+    sensitive(format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"))
+}
+
+fn sensitive(text: String) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -2,6 +2,7 @@
 
 mod browser;
 mod console;
+mod flood;
 
 use std::time::Duration;
 

@@ -184,10 +184,9 @@ async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(
     match begun.await {
         Ok(begun) => {
             let mut response = see(&begun.location);
-            let cookie = cookie::set(cookie::SIGN_IN, &begun.browser, Some(begun.seconds));
-            response
-                .headers_mut()
-                .extend(cookie.map(|value| (header::SET_COOKIE, value)));
+            for value in begun.cookies {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
             Ok(response)
         }
         Err(error) => show_refused(page, error),
@@ -208,7 +207,13 @@ async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(i
         headers: &browser.headers,
     });
     match Box::pin(completed).await {
-        Ok(completed) => Ok(signed_in(&completed.session, self::back(&completed.back))),
+        Ok(completed) => {
+            let mut response = signed_in(&completed.session, self::back(&completed.back));
+            if let Some(removed) = completed.removed {
+                response.headers_mut().append(header::SET_COOKIE, removed);
+            }
+            Ok(response)
+        }
         Err(error) => show_refused(page, error),
     }
 }
