@@ -9,8 +9,8 @@ use narthex_decision::{AnswerHeaders, OrganizationSource, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
 use narthex_dpop::Nonces;
 use narthex_engine::{
-    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, Load, RateLimiter, RouteRuntime, Runtime,
-    StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
+    ConnectionSettings, Embedding, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, Load, RateLimiter, RouteRuntime,
+    Runtime, StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
 };
 use narthex_fetch::keys::{Endpoint, FetchLimits, IssuerEndpoints, IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_introspection::IntrospectionClient;
@@ -185,9 +185,11 @@ fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdge
         dpop,
         introspection,
         sign_in,
+        frame_ancestors,
         ..
     } = issuer;
     IssuerRuntime {
+        embedding: Embedding::new(&name, frame_ancestors),
         name,
         realm,
         trusted,

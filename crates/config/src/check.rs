@@ -5,6 +5,7 @@
 mod connections;
 mod console;
 mod dangers;
+mod embedding;
 mod header_names;
 mod introspection;
 mod issuer;

@@ -152,6 +152,8 @@ pub struct Issuer {
     pub introspection: Option<IssuerIntrospection>,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerLogin>,
+    /// Origins of the pages that may embed applications and sign users in there with its tokens.
+    pub frame_ancestors: Vec<WebOrigin>,
 }
 
 /// Introspection endpoint of one issuer.

@@ -5,6 +5,7 @@ use narthex_decision::{Reason, remove_headers, spelled_like};
 use narthex_directory::IssuerName;
 use narthex_session::cookie;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use crate::dpop::PROOF_HEADER;
 use crate::respond::Refusal;
@@ -70,7 +71,7 @@ impl TokenPlaces {
             Place::Subprotocol(prefix) => self.subprotocol_prefixes.contains(prefix),
             Place::AdminPort => true,
             // SECURITY: a session is of one issuer, and its cookie is not looked for among tokens.
-            Place::Session(_) => false,
+            Place::Session(_) | Place::Embedded { .. } => false,
         }
     }
 
@@ -147,6 +148,13 @@ pub enum Place {
     AdminPort,
     /// A session, with the issuer of its token.
     Session(IssuerName),
+    /// A session in a frame.
+    Embedded {
+        /// Issuer of its token.
+        issuer: IssuerName,
+        /// Body of its login, for the templates that read it.
+        body: Option<Value>,
+    },
 }
 
 /// Places where the one token of a request was found: nearly always one.
@@ -174,7 +182,25 @@ impl FoundAt {
     /// Returns the issuer of the session that the token is of, if it is of one.
     pub(crate) const fn session_issuer(&self) -> Option<&IssuerName> {
         match &self.first {
-            Place::Session(issuer) => Some(issuer),
+            Place::Session(issuer) | Place::Embedded { issuer, .. } => Some(issuer),
+            _ => None,
+        }
+    }
+
+    /// Tests whether the token is of a session, so that its cookie brought it.
+    pub(crate) const fn is_session(&self) -> bool {
+        self.session_issuer().is_some()
+    }
+
+    /// Tests whether the token is of a session in a frame.
+    pub(crate) const fn is_embedded(&self) -> bool {
+        matches!(&self.first, Place::Embedded { .. })
+    }
+
+    /// Returns the body of the embedded login that the token came by.
+    pub(crate) const fn login_body(&self) -> Option<&Value> {
+        match &self.first {
+            Place::Embedded { body, .. } => body.as_ref(),
             _ => None,
         }
     }
@@ -411,7 +437,7 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
             keep(headers, header::SEC_WEBSOCKET_PROTOCOL, &kept);
         }
         // The cookies of sessions are removed on every route, whether they count or not.
-        Place::QueryParameter(_) | Place::AdminPort | Place::Session(_) => {}
+        Place::QueryParameter(_) | Place::AdminPort | Place::Session(_) | Place::Embedded { .. } => {}
     }
 }
 

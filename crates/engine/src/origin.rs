@@ -205,6 +205,11 @@ pub fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), Refusal>
     }
 }
 
+/// Returns the origin that a request was sent to, if a browser keeps the cookies of sessions there.
+pub fn secure_origin(inbound: &Inbound<'_>) -> Option<WebOrigin> {
+    own_origins(inbound).into_iter().find(WebOrigin::is_secure_context)
+}
+
 /// Tests whether this is the origin that the request was sent to, as the browser knows it.
 fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
     own_origins(inbound).contains(origin)

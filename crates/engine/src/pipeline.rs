@@ -17,7 +17,7 @@ use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 use self::answer::{anonymous, answered};
 use self::authenticate::token;
 pub use self::authenticate::who;
-pub(crate) use self::authenticate::{identified, refuse_sync, verify_id_token};
+pub(crate) use self::authenticate::{embedded_issuer, identified, refuse_sync, verify_embedded, verify_id_token};
 use self::method_override::refuse_override;
 pub(crate) use self::paths::bad_path;
 use self::paths::unmatched;
@@ -91,10 +91,7 @@ async fn on_route<'r>(
     let Some((token, at)) = presented.or_else(|| session.as_deref().map(OpenSession::presented)) else {
         return Ok(anonymous(engine, &matched, None));
     };
-    if at
-        .iter()
-        .any(|place| matches!(place, Place::Cookie(_) | Place::Session(_)))
-    {
+    if at.is_session() || at.iter().any(|place| matches!(place, Place::Cookie(_))) {
         origin::check(inbound, runtime.cors_origins(matched.route.index))?;
     }
     let inbound = &Inbound {

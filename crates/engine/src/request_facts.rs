@@ -5,11 +5,12 @@ use narthex_mapping::{IssuerMapping, RequestFacts, RequestPart};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// Headers and query of a request as templates see them; `None` for a part that the mapping does not read.
+/// Headers, query and login body of a request as templates see them; `None` for a part that the mapping does not read.
 #[derive(Debug)]
 pub struct OwnedRequestFacts {
     headers: Option<Map<String, Value>>,
     query: Option<Map<String, Value>>,
+    body: Option<Value>,
 }
 
 impl OwnedRequestFacts {
@@ -20,7 +21,15 @@ impl OwnedRequestFacts {
             query: mapping
                 .reads(RequestPart::Query)
                 .then(|| query_values(query.unwrap_or_default())),
+            body: None,
         }
+    }
+
+    /// Adds the body of an embedded login, if the mapping reads it.
+    #[must_use]
+    pub fn with_body(mut self, mapping: &IssuerMapping, body: Option<&Value>) -> Self {
+        self.body = body.filter(|_| mapping.reads(RequestPart::Body)).cloned();
+        self
     }
 
     /// Returns the facts borrowed, as the mapping takes them.
@@ -28,7 +37,7 @@ impl OwnedRequestFacts {
         RequestFacts {
             headers: self.headers.as_ref(),
             query: self.query.as_ref(),
-            body: None,
+            body: self.body.as_ref(),
         }
     }
 }

@@ -13,13 +13,14 @@ use narthex_mapping::MapError;
 use narthex_token::VerifyError;
 use serde::Serialize;
 
+use crate::embedding::Embedding;
 use crate::http_rules;
 use crate::organization;
 use crate::origin::ReadableBy;
 use crate::protected_resource::ProtectedResource;
 use crate::sign_in::{OfferKind, SignInOffer};
 
-pub use page::{Format, STYLE as PAGE_STYLE, own_page};
+pub use page::{Format, STYLE as PAGE_STYLE, framed_page, own_page};
 
 /// Seconds that a client should wait before it asks again, if nothing could be decided or no server was available.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -71,6 +72,8 @@ pub struct CallerFacts {
     pub resource: Option<ProtectedResource>,
     /// Nonce for the next proof of possession.
     pub dpop_nonce: Option<String>,
+    /// Embedded login whose parents may show the page of the refusal.
+    pub framed_by: Option<Embedding>,
 }
 
 impl Refusal {
@@ -132,6 +135,13 @@ impl Refusal {
         if offer.is_some() {
             self.about.get_or_insert_default().sign_in = offer;
         }
+        self
+    }
+
+    /// Adds the embedded login whose parents may show the page of the refusal.
+    #[must_use]
+    pub fn framed_by(mut self, embedding: &Embedding) -> Self {
+        self.about.get_or_insert_default().framed_by = Some(embedding.clone());
         self
     }
 
@@ -397,6 +407,9 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(http_rules::METHODS));
+    }
+    if let Some(framed_by) = refusal.about.as_ref().and_then(|about| about.framed_by.as_ref()) {
+        framed_by.restrict(headers);
     }
     if let Some(readable_by) = refusal.about.as_ref().and_then(|about| about.readable_by.as_ref()) {
         readable_by.write(&mut response);

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::credentials::TokenPlaces;
 use crate::dpop::DpopUse;
+use crate::embedding::Embedding;
 use crate::identity::IdentityField;
 use crate::inbound::TrustedProxies;
 use crate::load::{Load, LoadPermit};
@@ -225,6 +226,8 @@ pub struct IssuerRuntime {
     pub introspection: Option<IntrospectionClient>,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerSignIn>,
+    /// Embedded login with its tokens, if it lists parents.
+    pub embedding: Option<Embedding>,
 }
 
 /// Sign-in at one issuer.
@@ -329,6 +332,12 @@ impl Runtime {
     pub fn sign_in_at(&self, issuer: &str) -> Option<(&Arc<IssuerRuntime>, &IssuerSignIn)> {
         let issuer = self.by_name.get(issuer).filter(|issuer| self.trusts(&issuer.name))?;
         Some((issuer, issuer.sign_in.as_ref()?))
+    }
+
+    /// Returns an issuer whose tokens begin sessions in frames, by its configured name.
+    pub fn embedding_at(&self, issuer: &str) -> Option<(&Arc<IssuerRuntime>, &Embedding)> {
+        let issuer = self.by_name.get(issuer).filter(|issuer| self.trusts(&issuer.name))?;
+        Some((issuer, issuer.embedding.as_ref()?))
     }
 
     /// Tests whether a route looks for tokens at all.

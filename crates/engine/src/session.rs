@@ -4,29 +4,34 @@
 //! minute under the version numbers of its user, and renewed before its token ends. It never stands for more than that token.
 
 mod begin;
+mod embedded_login;
 mod refresh;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use http::HeaderMap;
 use narthex_decision::{Reason, Route};
 use narthex_directory::{
     CredentialKind, IssuerName, SESSION_USE_EVERY_MS, SecretHash, SessionId, SessionKind, Stamp, StandingSession,
     StoreError, SyncError, Versions,
 };
 use narthex_session::Credential;
-use narthex_session::cookie::{self, DOOR};
+use narthex_session::cookie::{self, DOOR, Secret};
 use quick_cache::sync::Cache;
 
 pub use self::begin::{SignedIn, begin, end_of_browser};
+pub use self::embedded_login::{EmbeddedLogin, EmbeddedSession, begin_embedded, embedding_of, verify_for_code};
 use self::refresh::{Refresher, Renewal, renewed};
 use crate::credentials::{FoundAt, Place, Token};
+use crate::embedding::Embedding;
 use crate::engine::Engine;
 use crate::inbound::Inbound;
 use crate::pipeline::refuse_sync;
 use crate::respond::Refusal;
-use crate::runtime::Runtime;
+use crate::runtime::{IssuerRuntime, Runtime};
 
 /// Time for which an open session is cached, in milliseconds. Uses are recorded once a minute.
 const CACHED_MS: i64 = 30_000;
@@ -42,6 +47,8 @@ pub struct OpenSession {
     /// Time at which it ends at the latest, in milliseconds.
     pub ends_at_ms: i64,
     issuer: IssuerName,
+    /// Embedded login that it was begun by.
+    embedding: Option<Embedding>,
     credential: Credential,
     /// Time at which it ends if it is not used again, in milliseconds.
     lapses_at_ms: i64,
@@ -67,8 +74,20 @@ impl OpenSession {
 
     /// Returns its token, and the place that it comes from.
     pub fn presented(&self) -> (Token<'_>, FoundAt) {
-        let place = Place::Session(self.issuer.clone());
+        let issuer = self.issuer.clone();
+        let place = match &self.embedding {
+            None => Place::Session(issuer),
+            Some(_) => Place::Embedded {
+                issuer,
+                body: self.credential.body.clone(),
+            },
+        };
         (Token::from(self.credential.token.as_str()), place.into())
+    }
+
+    /// Returns the embedded login that it was begun by, if it is a session in a frame.
+    pub const fn embedding(&self) -> Option<&Embedding> {
+        self.embedding.as_ref()
     }
 
     /// Tests whether the cached session may serve a request.
@@ -114,25 +133,33 @@ pub enum RequestSession {
 }
 
 /// Place of a session: its kind, and the cookie of that kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPlace {
     /// Kind of the session.
     pub kind: SessionKind,
     /// Name of its cookie.
-    pub cookie: &'static str,
+    pub cookie: Cow<'static, str>,
 }
 
 impl SessionPlace {
     /// The doors.
     pub const DOOR: Self = Self {
         kind: SessionKind::Door,
-        cookie: DOOR,
+        cookie: Cow::Borrowed(DOOR),
     };
     /// The console.
     pub const CONSOLE: Self = Self {
         kind: SessionKind::Console,
-        cookie: cookie::CONSOLE,
+        cookie: Cow::Borrowed(cookie::CONSOLE),
     };
+
+    /// Returns the place of the sessions of an embedded login.
+    pub fn embedded(embedding: &Embedding) -> Self {
+        Self {
+            kind: SessionKind::Embedded,
+            cookie: Cow::Owned(embedding.cookie.clone()),
+        }
+    }
 }
 
 /// Opens a session of the console that stands and was begun at an issuer; `None` if it stands for nothing any more.
@@ -180,11 +207,45 @@ pub(crate) async fn required(
 ///
 /// `store.unavailable`, if the directory gives no answer.
 pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<RequestSession, Refusal> {
-    let Some(secret) = cookie::secret(inbound.headers, DOOR) else {
-        return Ok(RequestSession::None);
-    };
+    let mut found = RequestSession::None;
+    if let Some(secret) = cookie::secret(inbound.headers, DOOR) {
+        found = of_cookie(engine, runtime, &secret, None).await?;
+    }
+    if matches!(found, RequestSession::Open(_)) {
+        return Ok(found);
+    }
+    for (issuer, embedding) in embeddings(runtime, inbound.headers) {
+        if let Some(secret) = cookie::secret(inbound.headers, &embedding.cookie) {
+            found = of_cookie(engine, runtime, &secret, Some(issuer)).await?;
+        }
+        if matches!(found, RequestSession::Open(_)) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the embedded logins of which a request has a cookie, in the order of the cookies.
+pub fn embeddings<'r>(runtime: &'r Runtime, headers: &HeaderMap) -> Vec<(&'r Arc<IssuerRuntime>, &'r Embedding)> {
+    let names = cookie::embedded_issuers(headers);
+    names.filter_map(|name| runtime.embedding_at(name)).collect()
+}
+
+/// Returns the session of a cookie at the doors, or of the cookie of an issuer in frames.
+async fn of_cookie(
+    engine: &Engine,
+    runtime: &Runtime,
+    secret: &Secret,
+    embedded: Option<&Arc<IssuerRuntime>>,
+) -> Result<RequestSession, Refusal> {
     let (hash, now_ms) = (secret.hash(), engine.clock.now_ms());
-    let cached = engine.sessions.0.get(&hash.0);
+    let kind = embedded.map_or(SessionKind::Door, |_| SessionKind::Embedded);
+    // SECURITY: a session is accepted in the cookie of its kind and its issuer only, also from the cache.
+    let is_of = |open: &OpenSession| match embedded {
+        Some(issuer) => open.embedding.is_some() && open.issuer == issuer.name,
+        None => open.embedding.is_none(),
+    };
+    let cached = engine.sessions.0.get(&hash.0).filter(|open| is_of(open));
     if let Some(open) = &cached
         && open.is_fresh(runtime.generation, &engine.versions, now_ms)
     {
@@ -205,10 +266,10 @@ pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_
         Err(error) => return Err(unavailable(engine, error)),
     };
     let opened = match found {
-        Some(found) => Box::pin(open(engine, runtime, (found, SessionKind::Door), now_ms)).await?,
+        Some(found) => Box::pin(open(engine, runtime, (found, kind), now_ms)).await?,
         None => None,
     };
-    let Some(open) = opened else {
+    let Some(open) = opened.filter(|open| is_of(open)) else {
         engine.sessions.0.remove(&hash.0);
         return Ok(RequestSession::Ended);
     };
@@ -232,7 +293,11 @@ async fn open(
     let (CredentialKind::Token, Some(issuer)) = (session.credential, &session.issuer) else {
         return Ok(None);
     };
-    let (Some((issuer, _)), Some(keys)) = (runtime.sign_in_at(issuer.as_str()), &runtime.connections.sealing) else {
+    let issuer = match kind {
+        SessionKind::Embedded => runtime.embedding_at(issuer.as_str()).map(|(issuer, _)| issuer),
+        SessionKind::Door | SessionKind::Console => runtime.sign_in_at(issuer.as_str()).map(|(issuer, _)| issuer),
+    };
+    let (Some(issuer), Some(keys)) = (issuer, &runtime.connections.sealing) else {
         return Ok(None);
     };
     let Some(credential) = Credential::open(keys, &session) else {
@@ -265,6 +330,7 @@ async fn open(
         hash: session.hash,
         ends_at_ms: session.ends_at_ms,
         issuer: issuer.name.clone(),
+        embedding: issuer.embedding.clone().filter(|_| kind == SessionKind::Embedded),
         lapses_at_ms: session.lapses_at_ms(),
         credential,
         read_at_ms: now_ms,

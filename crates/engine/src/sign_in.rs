@@ -13,6 +13,8 @@ use crate::respond::{Format, Refusal, status};
 use crate::runtime::Runtime;
 use narthex_session::cookie;
 
+/// Path of the embedded login.
+pub const LOGIN_PATH: &str = "/.narthex/login";
 /// Path of the sign-in.
 pub const SIGN_IN_PATH: &str = "/.narthex/sign-in";
 /// Longest path, with its query, that a user is sent back to, in bytes.
@@ -125,7 +127,11 @@ impl SignInOffer {
         let target = settings.target.as_ref()?;
         let told = refusal.told.unwrap_or(refusal.reason);
         let kind = match status(told) {
-            StatusCode::UNAUTHORIZED if is_navigation(inbound) && !is_stuck(places, inbound) => OfferKind::Redirect,
+            StatusCode::UNAUTHORIZED
+                if is_navigation(inbound) && !is_stuck(places, inbound) && !is_embedded(inbound) =>
+            {
+                OfferKind::Redirect
+            }
             StatusCode::UNAUTHORIZED => OfferKind::Button,
             StatusCode::FORBIDDEN if is_about_the_user(told) => OfferKind::AnotherUser,
             _ => return None,
@@ -182,6 +188,11 @@ fn is_navigation(inbound: &Inbound<'_>) -> bool {
 fn is_stuck(places: &TokenPlaces, inbound: &Inbound<'_>) -> bool {
     cookie::secret(inbound.headers, cookie::DOOR).is_some()
         && credentials::present(inbound.headers, inbound.query, places) != Presented::Nothing
+}
+
+/// Tests whether the request is of a frame that had a session: few issuers show their sign-in in a frame, which would stay blank.
+fn is_embedded(inbound: &Inbound<'_>) -> bool {
+    cookie::embedded_issuers(inbound.headers).any(|name| name != "console")
 }
 
 /// Tests whether another user might pass.

@@ -35,6 +35,7 @@ use narthex_engine::passed::Passed;
 use narthex_engine::protected_resource::metadata_resource;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
+use narthex_engine::session::OpenSession;
 use narthex_engine::session_cookie;
 use narthex_engine::{StreamLimits, Upstream};
 use narthex_listener::ServerSettings;
@@ -237,6 +238,10 @@ async fn proxy(
     let answer = match forwarded {
         Ok(mut answer) => {
             respond::set_request_id(&mut answer, &passed.request_id);
+            // SECURITY: the pages of a session in a frame are shown by the pages that may embed it, and by no other.
+            if let Some(embedding) = passed.session.as_deref().and_then(OpenSession::embedding) {
+                embedding.restrict(answer.headers_mut());
+            }
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
         Err(error) => {

@@ -8,7 +8,7 @@ use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
 use narthex_engine::{Engine, Runtime};
 
-use crate::{backchannel, callback, logout, sign_in};
+use crate::{backchannel, callback, embedded_login, logout, sign_in};
 
 /// Largest body of a request, in bytes: a logout token of 16 KiB, encoded.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -22,6 +22,8 @@ pub enum Endpoint<'p> {
     Callback(&'p str),
     /// `/.narthex/logout`: the user signs out.
     Logout,
+    /// `/.narthex/login`: the login of a frame.
+    Login,
     /// `/.narthex/backchannel-logout/{issuer}`: the issuer says that a session has ended.
     BackchannelLogout(&'p str),
 }
@@ -36,6 +38,7 @@ impl<'p> Endpoint<'p> {
         };
         match rest {
             "sign-in" => Some(Self::SignIn),
+            "login" => Some(Self::Login),
             "logout" => Some(Self::Logout),
             _ => issuer("callback/")
                 .map(Self::Callback)
@@ -45,7 +48,7 @@ impl<'p> Endpoint<'p> {
 
     /// Tests whether its requests have a body.
     pub fn has_body(self, method: &Method) -> bool {
-        *method == Method::POST && matches!(self, Self::Logout | Self::BackchannelLogout(_))
+        *method == Method::POST && matches!(self, Self::Login | Self::Logout | Self::BackchannelLogout(_))
     }
 }
 
@@ -65,7 +68,9 @@ pub async fn answer(
         (Endpoint::Callback(issuer), &Method::GET) => {
             Box::pin(callback::answer(engine, runtime, issuer, inbound)).await
         }
-        (Endpoint::Logout, &Method::GET | &Method::HEAD) => Ok(logout::question()),
+        (Endpoint::Login, &Method::GET) => Box::pin(embedded_login::get(engine, runtime, inbound)).await,
+        (Endpoint::Login, &Method::POST) => Box::pin(embedded_login::post(engine, runtime, inbound, body)).await,
+        (Endpoint::Logout, &Method::GET | &Method::HEAD) => Ok(logout::question(runtime, inbound)),
         (Endpoint::Logout, &Method::POST) => Box::pin(logout::answer(engine, runtime, inbound, body)).await,
         (Endpoint::BackchannelLogout(issuer), &Method::POST) => {
             Box::pin(backchannel::answer(engine, runtime, issuer, body)).await
@@ -100,6 +105,8 @@ mod tests {
                 "/.narthex/backchannel-logout/corp",
                 Some(Endpoint::BackchannelLogout("corp")),
             ),
+            ("/.narthex/login", Some(Endpoint::Login)),
+            ("/.narthex/login/a", None),
             ("/.narthex/callback/", None),
             ("/.narthex/callback/a/b", None),
             ("/.narthex/sign-in/", None),

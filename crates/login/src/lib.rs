@@ -1,17 +1,19 @@
 //! Sign-in and sign-out of browsers: the pages between a refused navigation and a session.
 //!
-//! **In:** requests below `/.narthex/` for sign-in, callback, sign-out and back-channel logout. **Out:** redirects, pages,
+//! **In:** requests below `/.narthex/` for sign-in, callback, embedded login, sign-out and back-channel logout. **Out:** redirects, pages,
 //! cookies, and sessions in the directory. Tokens are the engine's to verify, codes the client's to exchange.
 //!
 //! This crate knows no sockets and no SQL.
 
 mod backchannel;
 mod callback;
+mod embedded_login;
 mod endpoint;
 mod flow;
 mod form;
 mod logout;
 mod me;
+mod one_time_code;
 mod sign_in;
 
 pub use callback::{Completed, complete_at_console};

@@ -1,15 +1,17 @@
 //! Sign-out: of this browser, or of another session of the same user.
 
+use std::sync::Arc;
+
 use askama::Template;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use narthex_directory::{Actor, By, SessionEnd, SessionId, SessionSelection};
 use narthex_engine::inbound::Inbound;
-use narthex_engine::respond::{PAGE_STYLE, Refusal, own_page};
+use narthex_engine::respond::{PAGE_STYLE, Refusal, framed_page, own_page};
 use narthex_engine::session::{self, OpenSession, RequestSession, SessionPlace};
 use narthex_engine::sign_in::SIGN_IN_PATH;
-use narthex_engine::{Engine, Runtime, SignInTarget, check_origin};
+use narthex_engine::{Embedding, Engine, IssuerRuntime, Runtime, SignInTarget, check_origin};
 use narthex_session::cookie;
 
 use crate::form;
@@ -33,18 +35,24 @@ struct Link {
 }
 
 /// Asks whether to sign out: a link alone signs no user out.
-pub(crate) fn question() -> Response<Full<Bytes>> {
-    notice(&Notice {
+pub(crate) fn question(runtime: &Runtime, inbound: &Inbound<'_>) -> Response<Full<Bytes>> {
+    let page = Notice {
         title: "Sign out?",
         sentence: "You can sign in again at any time.",
         asks: true,
         links: Vec::new(),
         style: PAGE_STYLE,
-    })
+    };
+    notice(&page, &session::embeddings(runtime, inbound.headers))
 }
 
-fn notice(page: &Notice<'_>) -> Response<Full<Bytes>> {
-    own_page(page.render().unwrap_or_default())
+/// Builds the answer with a page, which a browser with a session in a frame shows in that frame.
+fn notice(page: &Notice<'_>, embeddings: &[(&Arc<IssuerRuntime>, &Embedding)]) -> Response<Full<Bytes>> {
+    let html = page.render().unwrap_or_default();
+    match embeddings {
+        [] => own_page(html),
+        [(_, embedding), ..] => framed_page(html, embedding),
+    }
 }
 
 /// Ends the session of the browser, or another one of its user.
@@ -75,16 +83,31 @@ pub(crate) async fn answer(
             at_ms,
         },
     };
-    let end = (SessionPlace::DOOR, SessionEnd::SignedOut);
-    session::end_of_browser(engine, inbound, end, by).await?;
-    let mut response = notice(&Notice {
+    let embeddings = session::embeddings(runtime, inbound.headers);
+    let mut places = vec![SessionPlace::DOOR];
+    places.extend(
+        embeddings
+            .iter()
+            .map(|(_, embedding)| SessionPlace::embedded(embedding)),
+    );
+    for place in places {
+        session::end_of_browser(engine, inbound, (place, SessionEnd::SignedOut), by.clone()).await?;
+    }
+    let page = Notice {
         title: "You are signed out",
         sentence: "Your session at this application has ended. You may still be signed in at your identity provider.",
         asks: false,
         links: links(engine, runtime, current.as_deref()).await,
         style: PAGE_STYLE,
-    });
-    response.headers_mut().append(header::SET_COOKIE, cookie::cleared());
+    };
+    let mut response = notice(&page, &embeddings);
+    let headers = response.headers_mut();
+    headers.append(header::SET_COOKIE, cookie::cleared());
+    for (_, embedding) in &embeddings {
+        if let Some(removed) = cookie::removed_partitioned(&embedding.cookie) {
+            headers.append(header::SET_COOKIE, removed);
+        }
+    }
     Ok(response)
 }
 

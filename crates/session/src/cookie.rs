@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 /// Cookie of a session at the doors.
 pub const DOOR: &str = "__Host-narthex";
+/// Beginning of the name of a session's cookie in frames; the name of its issuer follows.
+pub const EMBEDDED: &str = "__Host-narthex-";
 /// Cookie of a session at the console.
 pub const CONSOLE: &str = "__Host-narthex-console";
 /// Beginning of the names of cookies that keep a sign-in under way in its browser.
@@ -183,6 +185,28 @@ pub fn set_value(name: &str, value: &str, lifetime_seconds: Option<u32>) -> Opti
     ))
 }
 
+/// Attributes of a cookie that a browser sends from frames of other sites: one for each site that embeds the application.
+///
+/// SPEC: CHIPS (draft-cutler-httpbis-partitioned-cookies) section 2.1.
+const PARTITIONED: &str = "Path=/; Secure; HttpOnly; SameSite=None; Partitioned";
+
+/// Returns the `Set-Cookie` of a session in frames. The cookie ends with the browser.
+///
+/// SECURITY: partitioned, so that a page of another site that embeds the application has another cookie, or none.
+pub fn set_partitioned(name: &str, secret: &Secret) -> Option<HeaderValue> {
+    sensitive(format!("{name}={}; {PARTITIONED}", secret.as_str()))
+}
+
+/// Returns the `Set-Cookie` that removes a cookie of [`set_partitioned`].
+pub fn removed_partitioned(name: &str) -> Option<HeaderValue> {
+    sensitive(format!("{name}=; {PARTITIONED}; Max-Age=0"))
+}
+
+/// Returns the names of issuers in the cookies of sessions in frames.
+pub fn embedded_issuers(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    pairs(headers).filter_map(|(name, _)| std::str::from_utf8(name).ok()?.strip_prefix(EMBEDDED))
+}
+
 /// Returns the `Set-Cookie` that removes a cookie of [`set`] or [`set_value`].
 pub fn removed(name: &str) -> Option<HeaderValue> {
     sensitive(format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"))
@@ -229,6 +253,22 @@ mod tests {
         assert_eq!(super::secret(&sent, DOOR).unwrap().hash(), secret.hash());
         assert_eq!(format!("{secret:?}"), "Secret(***)");
         assert_ne!(Secret::draw().unwrap().hash(), secret.hash());
+    }
+
+    #[test]
+    fn a_cookie_for_frames_is_partitioned_and_names_its_issuer() {
+        let secret = Secret::draw().unwrap();
+        let set = set_partitioned("__Host-narthex-corp", &secret).unwrap();
+        let set = set.to_str().unwrap();
+        assert!(
+            set.ends_with("; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"),
+            "{set}"
+        );
+        let sent = headers(&[&format!("__Host-narthex=a; {}; b=c", set.split(';').next().unwrap())]);
+        assert!(embedded_issuers(&sent).eq(["corp"]));
+        assert!(is_session_cookie(b"__Host-narthex-corp"));
+        let removed = removed_partitioned("__Host-narthex-corp").unwrap();
+        assert!(removed.to_str().unwrap().ends_with("; Partitioned; Max-Age=0"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use narthex_directory::{SecretBytes, Session, SessionId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::seal::{Owner, SealError, SealingKeys};
@@ -23,6 +24,8 @@ pub struct Credential {
     pub obtained_at_ms: i64,
     /// Time at which the token ends, in milliseconds.
     pub ends_at_ms: i64,
+    /// Body of an embedded login, without the token, if the mapping of its issuer reads it.
+    pub body: Option<Value>,
 }
 
 impl std::fmt::Debug for Credential {
@@ -39,6 +42,8 @@ struct Sealed<'c> {
     nonce: std::borrow::Cow<'c, str>,
     obtained_at_ms: i64,
     ends_at_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
 }
 
 impl Credential {
@@ -61,6 +66,7 @@ impl Credential {
             nonce: self.nonce.as_str().into(),
             obtained_at_ms: self.obtained_at_ms,
             ends_at_ms: self.ends_at_ms,
+            body: self.body.clone(),
         };
         let plain = Zeroizing::new(serde_json::to_vec(&sealed).map_err(|_| SealError::Cipher)?);
         keys.seal(&plain, owner(&id.to_string(), issuer))
@@ -79,6 +85,7 @@ impl Credential {
             nonce: Zeroizing::new(sealed.nonce.into_owned()),
             obtained_at_ms: sealed.obtained_at_ms,
             ends_at_ms: sealed.ends_at_ms,
+            body: sealed.body,
         })
     }
 }
@@ -104,6 +111,7 @@ mod tests {
             nonce: Zeroizing::new("n".to_owned()),
             obtained_at_ms,
             ends_at_ms,
+            body: None,
         }
     }
 

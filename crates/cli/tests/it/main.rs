@@ -42,6 +42,8 @@ mod dpop;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod embedded_login;
+#[cfg(test)]
 mod envoy;
 #[cfg(test)]
 mod explain_cures;

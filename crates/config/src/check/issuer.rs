@@ -57,6 +57,7 @@ impl Check<'_> {
         let terms = terms.map(|(source, algorithms)| terms_of(section, source, algorithms));
         let sign_in = self.issuer_login(section, source, terms.as_ref());
         let introspection = self.introspection(section, source);
+        let frame_ancestors = self.frame_ancestors(section);
         let trusted = terms.and_then(|terms| self.trusted(section, terms));
         let keys = match (source, algorithms) {
             (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
@@ -98,6 +99,7 @@ impl Check<'_> {
             dpop,
             introspection: introspection.ok()?,
             sign_in: sign_in.ok()?,
+            frame_ancestors,
         })
     }
 

@@ -145,7 +145,14 @@ impl Check<'_> {
         let mut sections = file.issuer.value().iter().map(Spanned::get_ref);
         let client = sections.find_map(|section| section.client_id.span());
         let login = file.login.value().and_then(|login| login.issuer.span());
-        let Some(span) = login.or(client) else { return };
+        let mut sections = file.issuer.value().iter().map(Spanned::get_ref);
+        let embedded = sections.find_map(|section| {
+            let is_written = section.frame_ancestors.is_written();
+            is_written.then(|| section.frame_ancestors.span())
+        });
+        let Some(span) = login.or(client).or(embedded) else {
+            return;
+        };
         let problem = Problem::error(span, "sign-in needs a secret key, and there is none");
         self.problems.push(problem.help(
             "make one with `openssl rand -base64 32 > secret.key`, and name it with `key_file = \"secret.key\"` in `[secrets]`, or \

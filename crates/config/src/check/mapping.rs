@@ -2,8 +2,8 @@
 
 use narthex_directory::{IssuerName, OrganizationRole, Realm, TagPattern, TagPatterns};
 use narthex_mapping::{
-    Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid, OnMissing,
-    OrganizationSource, RuleSource, TagsSource, TeamSource, UserSource,
+    Body, Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid,
+    OnMissing, OrganizationSource, RuleSource, TagsSource, TeamSource, UserSource,
 };
 use toml::Spanned;
 
@@ -29,6 +29,9 @@ impl Check<'_> {
             file::OnInvalid::Refuse => OnInvalid::Refuse,
             file::OnInvalid::Skip => OnInvalid::Skip,
         };
+        if !section.frame_ancestors.value().is_empty() {
+            settings.body = Body::AtLogin;
+        }
         settings.limits.tags = usize::try_from(self.limits.tags).unwrap_or(usize::MAX);
         settings.template_limits.fuel = self.limits.template_fuel;
         settings.template_limits.made_bytes = usize::try_from(self.limits.template_bytes).unwrap_or(usize::MAX);

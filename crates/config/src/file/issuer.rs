@@ -132,6 +132,13 @@ section! {
         /// `offline_access`; without one, a session ends with its ID token.
         scopes: Defaulted<List<String>> = "[\"profile\", \"email\"]", eg "[\"profile\", \"email\", \"offline_access\"]";
 
+        /// Origins of the pages that may embed your applications, and sign users in there with tokens of this issuer at
+        /// `/.narthex/login`: scheme, host and, if it is not the usual one, port. The session of such a frame has the cookie
+        /// `__Host-narthex-NAME`, which browsers keep apart for each embedding site. Its pages are shown in frames of these
+        /// origins only. The templates of the issuer may then use `body`, the fields of the login; no signature covers them. Needs
+        /// the key of `[secrets]`.
+        frame_ancestors: Defaulted<List<String>> = "[]", eg "[\"https://portal.example.com\"]";
+
         /// Records that a token may create for a user who is not in the directory. `create` makes everything that is
         /// missing, `link_only` only links existing records, and `off` makes nothing.
         provision: Defaulted<Provision> = "\"create\"";
@@ -191,7 +198,7 @@ section! {
 section! {
     /// Mapping of claims to users, organizations and teams. Every value is a template: text with `{{…}}` holes. A hole
     /// may use `payload` (the claims), `header` (of the token), `headers` and `query` (of the request), `now` and
-    /// `timestamp`.
+    /// `timestamp`, and with `frame_ancestors` also `body` (of the embedded login).
     ///
     /// A template that gives nothing (no such claim, `null`, empty text) leaves the stored value unchanged.
     MappingSection {

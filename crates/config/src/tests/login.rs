@@ -109,6 +109,56 @@ fn sec_a_session_cookie_is_no_place_of_tokens() {
 }
 
 #[test]
+fn pages_that_embed_applications_are_listed_by_their_origin() {
+    let listed = |origins: &str| {
+        let line = format!("frame_ancestors = [{origins}]");
+        report_on(&ISSUER.replace("client_id = \"narthex\"", &line))
+    };
+    let report = listed("\"https://portal.example.com\"");
+    assert!(
+        report.contains("sign-in needs a secret key, and there is none"),
+        "{report}"
+    );
+    for (origins, expected) in [
+        (
+            "\"http://portal.example.com\"",
+            "only pages over https embed sessions, and `http://portal.example.com` is plain http",
+        ),
+        (
+            "\"https://portal.example.com/a\"",
+            "`https://portal.example.com/a` is not an origin",
+        ),
+        ("\"https://*.example.com\"", "is not an origin"),
+        ("\"*\"", "is not an origin"),
+        ("\"https://a.example\", \"https://A.example:443\"", "is there twice"),
+    ] {
+        let report = listed(origins);
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
+    let console = ISSUER.replace("\"corp\"", "\"console\"").replace(
+        "client_id = \"narthex\"",
+        "frame_ancestors = [\"https://portal.example.com\"]",
+    );
+    let report = report_on(&console);
+    assert!(report.contains("would have the cookie of the console"), "{report}");
+}
+
+/// `body` is a name in the templates of an issuer with embedded logins, and a mistake in any other.
+#[test]
+fn templates_read_the_body_where_there_is_one() {
+    let mapping = "[issuer.mapping.context]\nseat = \"{{body.seat}}\"\n\n[[route]]";
+    let without = ISSUER.replace("[[route]]", mapping);
+    let report = report_on(&without);
+    assert!(report.contains("body"), "{report}");
+    let with = without.replace(
+        "client_id = \"narthex\"",
+        "frame_ancestors = [\"https://portal.example.com\"]",
+    );
+    let report = report_on(&with);
+    assert!(!report.contains("body"), "{report}");
+}
+
+#[test]
 fn the_limits_of_a_session_have_bounds() {
     for (lines, expected) in [
         ("idle = \"1m\"", "`idle` must be between"),

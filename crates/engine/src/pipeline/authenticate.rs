@@ -197,6 +197,13 @@ async fn authenticate(
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
     let verified = match at.session_issuer() {
+        Some(issuer) if at.is_embedded() => {
+            let verified = verify_embedded(runtime, token, now_ms).await?;
+            // SECURITY: a session is one of its issuer for good, also if another one takes over its `iss`.
+            Some(verified)
+                .filter(|verified| verified.issuer.name == *issuer)
+                .ok_or_else(session::ended)?
+        }
         Some(issuer) => {
             let (issuer, _) = runtime.sign_in_at(issuer.as_str()).ok_or_else(session::ended)?;
             verify_id_token(issuer, token, &runtime.token_limits, now_ms).await?
@@ -209,7 +216,7 @@ async fn authenticate(
             .await
             .map_err(|refusal| refusal.of_issuer(&verified.issuer.name))?;
     }
-    identified(engine, runtime, inbound, verified, (token, now_ms)).await
+    identified(engine, runtime, inbound, verified, (token, at.login_body(), now_ms)).await
 }
 
 /// Tests whether a token came as one that is bound to a key.
@@ -223,10 +230,11 @@ pub(crate) async fn identified(
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     verified: VerifiedToken,
-    (token, now_ms): (&str, i64),
+    (token, body, now_ms): (&str, Option<&Value>, i64),
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let VerifiedToken { issuer, claims, keys } = verified;
     let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
+    let facts = facts.with_body(&issuer.mapping, body);
     let identity = issuer
         .mapping
         .map(&claims, &facts.facts(), now_ms)
@@ -276,6 +284,45 @@ pub(crate) async fn verify_id_token(
         claims,
         keys: Some(keys),
     })
+}
+
+/// Verifies the token of an embedded login: as every token, by the rules of its issuer, which has to allow such logins.
+///
+/// SECURITY: a token that is bound to a key of its sender is refused: no browser has that key in a frame.
+pub(crate) async fn verify_embedded(runtime: &Runtime, token: &str, now_ms: i64) -> Result<VerifiedToken, Refusal> {
+    let issuer = embedded_issuer(runtime, token)?;
+    let refused = |error: VerifyError| Refusal::from(&error).of_issuer(&issuer.name);
+    let (claims, keys) = issuer
+        .keys
+        .verify_with(now_ms, |keys| {
+            narthex_token::parse(token, &runtime.token_limits)?.verify(&issuer.trusted, keys, now_ms)
+        })
+        .await
+        .map_err(refused)?;
+    if claims.bound_to().is_some() {
+        return Err(Refusal::new(Reason::TokenBound).of_issuer(&issuer.name));
+    }
+    Ok(VerifiedToken {
+        issuer: Arc::clone(issuer),
+        claims,
+        keys: Some(keys),
+    })
+}
+
+/// Returns the issuer that a token names, if it allows embedded logins. Nothing about the token is proved by that.
+pub(crate) fn embedded_issuer<'r>(runtime: &'r Runtime, token: &str) -> Result<&'r Arc<IssuerRuntime>, Refusal> {
+    let refused = |error: VerifyError| Refusal::from(&error);
+    let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
+    let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
+    let issuer = runtime.issuer(trusted).map_err(refused)?;
+    if issuer.embedding.is_some() {
+        return Ok(issuer);
+    }
+    let refusal = Refusal {
+        detail: Some("the issuer has no `frame_ancestors`, so its tokens begin no session in a frame".to_owned()),
+        ..Refusal::because(Reason::SignInRefused, "tokens of this issuer do not sign in here")
+    };
+    Err(refusal.of_issuer(&issuer.name))
 }
 
 /// Tests whether a client is the one that a token was issued to. With several audiences, the token must say so.

@@ -19,6 +19,7 @@ use jiff::{Timestamp, Unit};
 use narthex_decision::Reason;
 
 use super::{NOSNIFF, Refusal};
+use crate::embedding::Embedding;
 use crate::sign_in::{OfferKind, SignInOffer};
 use words::{Action, Sentence};
 
@@ -164,6 +165,20 @@ pub fn own_page(html: impl Into<Bytes>) -> Response<Full<Bytes>> {
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
+}
+
+/// Builds an answer with a page of Narthex's own that the parents of an embedded login may show in a frame.
+pub fn framed_page(html: impl Into<Bytes>, embedding: &Embedding) -> Response<Full<Bytes>> {
+    let mut response = own_page(html);
+    let headers = response.headers_mut();
+    let policy = POLICY.as_ref().and_then(|policy| policy.to_str().ok());
+    let policy = policy.map(|policy| policy.replace("form-action 'none'", "form-action 'self'"));
+    // Without a policy of its own, the page keeps the one that no frame may show.
+    if let Some(policy) = policy.and_then(|policy| HeaderValue::try_from(policy).ok()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        embedding.restrict(headers);
+    }
     response
 }
 

@@ -62,7 +62,8 @@ pub async fn begin(
     check_nonce(&verified.claims, nonce).map_err(of_issuer)?;
     let ends_at_ms = verified.claims.expires_at_ms().ok_or_else(incomplete)?;
     let provider_session = provider_session(&verified.claims);
-    let (_, account) = Box::pin(identified(engine, runtime, inbound, verified, (token.as_str(), now_ms))).await?;
+    let told = (token.as_str(), None, now_ms);
+    let (_, account) = Box::pin(identified(engine, runtime, inbound, verified, told)).await?;
     let user = account.principal.user().id;
     let credential = Credential {
         token: Zeroizing::new(token.to_string()),
@@ -70,6 +71,7 @@ pub async fn begin(
         nonce: Zeroizing::new(nonce.to_owned()),
         obtained_at_ms: now_ms,
         ends_at_ms,
+        body: None,
     };
     // SECURITY: a new secret at each sign-in, so that no cookie from before it stands for the user (session fixation).
     let secret = Secret::draw().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
@@ -101,7 +103,7 @@ pub async fn end_of_browser(
     (place, end): (SessionPlace, SessionEnd),
     by: By,
 ) -> Result<bool, Refusal> {
-    let Some(secret) = cookie::secret(inbound.headers, place.cookie) else {
+    let Some(secret) = cookie::secret(inbound.headers, &place.cookie) else {
         return Ok(false);
     };
     let found = engine.directory.session_by_hash(secret.hash(), by.at_ms).await;
@@ -126,12 +128,12 @@ fn check_nonce(claims: &VerifiedClaims, nonce: &str) -> Result<(), Refusal> {
 }
 
 /// Returns the session at the identity provider that a token is of.
-fn provider_session(claims: &VerifiedClaims) -> ProviderSession {
+pub(super) fn provider_session(claims: &VerifiedClaims) -> ProviderSession {
     let text = |name: &str| claims.claims().get(name).and_then(Value::as_str);
     ProviderSession::new(text("sub"), text("sid"))
 }
 
-fn session(
+pub(super) fn session(
     runtime: &Runtime,
     issuer: &IssuerRuntime,
     credential: &Credential,
@@ -168,7 +170,7 @@ fn session(
 }
 
 /// Returns the facts of a client that a list of sessions shows.
-fn client(inbound: &Inbound<'_>) -> SessionClient {
+pub(super) fn client(inbound: &Inbound<'_>) -> SessionClient {
     let user_agent = inbound.headers.get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok()).map(str::trim);
     let user_agent = user_agent.filter(|text| !text.is_empty());

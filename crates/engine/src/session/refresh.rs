@@ -178,6 +178,7 @@ impl Refresher {
             nonce: old.nonce.clone(),
             obtained_at_ms: now_ms,
             ends_at_ms,
+            body: old.body.clone(),
         })
     }
 }

@@ -61,6 +61,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "a_browser_signs_in_comes_back_and_signs_out",
     ),
     ("issuer.scopes", "the_scopes_of_an_issuer_are_asked_for"),
+    ("issuer.frame_ancestors", "a_portal_signs_its_user_in_by_post"),
     (
         "limits.sync_changes_per_minute",
         "sec_config_effect_of_sync_changes_per_minute",
