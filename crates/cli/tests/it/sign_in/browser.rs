@@ -36,19 +36,20 @@ impl World {
 
     /// The same with another configuration, made from the provider's `iss` and the application.
     pub(super) async fn start_with(id_token_seconds: u32, config: impl Fn(&str, &Upstream) -> String) -> Self {
+        Self::start_at(id_token_seconds, config, "").await
+    }
+
+    /// The same with the URL of a database in the file `store-url`.
+    pub(super) async fn start_at(
+        id_token_seconds: u32,
+        config: impl Fn(&str, &Upstream) -> String,
+        store_url: &str,
+    ) -> Self {
         let address = free_address().unwrap();
         let issuer = format!("http://{address}");
         let upstream = Upstream::start().unwrap();
         let config = config(&issuer, &upstream);
-        let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
-            .config(&config)
-            .unwrap()
-            .file("jwks.json", key_set(&[TestKey::Rsa1]).to_string())
-            .file("client-secret", format!("{CLIENT_SECRET}\n"))
-            .file("secret.key", SECRET_KEY)
-            .start()
-            .await
-            .unwrap();
+        let narthex = node(&config, store_url).await;
         let settings = json!({
             "port": address.port(),
             "key": TestKey::Rsa1.pem(),
@@ -107,6 +108,20 @@ impl World {
         }
         panic!("the provider never says `{words}`: {}", self.provider.output());
     }
+}
+
+/// A node of the gateway, with the URL of a database in the file `store-url`.
+pub(super) async fn node(config: &str, store_url: &str) -> Narthex {
+    Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+        .config(config)
+        .unwrap()
+        .file("jwks.json", key_set(&[TestKey::Rsa1]).to_string())
+        .file("client-secret", format!("{CLIENT_SECRET}\n"))
+        .file("secret.key", SECRET_KEY)
+        .file("store-url", store_url)
+        .start()
+        .await
+        .unwrap()
 }
 
 /// The cookies of a browser, by site.

@@ -1,12 +1,15 @@
-//! Many sign-ins that are begun, and several in one browser.
+//! Many sign-ins that are begun, many uses of one, and several in one browser.
 
 use std::sync::Arc;
 
 use narthex_directory::ONE_TIME_VALUES_MAX;
+use narthex_testkit::Upstream;
+use narthex_testkit::client::Call;
+use narthex_testkit::postgres::Cluster;
 use tokio::task::JoinSet;
 
-use super::browser::{Browser, World};
-use super::gives_session;
+use super::browser::{Browser, World, node, with};
+use super::{AT_ONCE, config, gives_session};
 
 /// Number of clients that begin sign-ins at once.
 const CLIENTS: usize = 32;
@@ -36,6 +39,37 @@ async fn sec_a_flood_of_beginnings_stops_no_sign_in() {
         world.narthex.logs()
     );
     Browser::default().sign_in(&world, "/whoami").await;
+}
+
+/// Each node sends the code to the issuer once at the most, and the directory counts the state once for both.
+#[tokio::test]
+async fn sec_a_hundred_uses_of_one_code_at_two_nodes() {
+    let database = Cluster::shared().unwrap().empty_database().unwrap();
+    let url = database.tcp_url();
+    let stored =
+        |issuer: &str, upstream: &Upstream| format!("[store]\nurl_file = \"store-url\"\n{}", config(issuer, upstream));
+    let world = World::start_at(600, stored, &url).await;
+    let other = node(&stored(&world.issuer, &world.upstream), &url).await;
+    let mut browser = Browser::default();
+    let callback = browser.callback(&world).await;
+    let mut uses = JoinSet::new();
+    for number in 0..AT_ONCE {
+        let url = if number % 2 == 0 {
+            world.narthex.url()
+        } else {
+            other.url()
+        };
+        let call = Call::get(&format!("{url}{callback}"))
+            .header("host", "app.example")
+            .header("x-forwarded-proto", "https");
+        let (client, call) = (world.client.clone(), with(call, &browser.app));
+        uses.spawn(async move { gives_session(&client.send(call).await.unwrap()) });
+    }
+    let sessions = uses.join_all().await.into_iter().filter(|given| *given).count();
+    assert_eq!(sessions, 1, "{}\n{}", world.narthex.logs(), other.logs());
+    // A provider that hears of both nodes at the same moment may exchange the code for both.
+    let exchanged = world.counts().await["code"].as_u64();
+    assert!(matches!(exchanged, Some(1 | 2)), "{exchanged:?}");
 }
 
 #[tokio::test]
