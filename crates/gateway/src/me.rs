@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::server::ClientRequest;
+use narthex_engine::Embedding;
 use narthex_engine::Engine;
 use narthex_engine::ProofUse;
 use narthex_engine::Runtime;
@@ -56,9 +57,11 @@ pub(crate) async fn answer(
             context,
             sessions,
             issuer,
+            embedding,
         }) => {
             engine.metrics.decided(Door::Me, None, started.elapsed());
-            let mut response = shown(&principal, (&context, &sessions), inbound.format(engine));
+            let told = (&context, sessions.as_slice());
+            let mut response = shown(&principal, told, inbound.format(engine), embedding.as_ref());
             if runtime.access_log {
                 let request_id = engine.request_ids.next();
                 let line = OwnLine {
@@ -106,6 +109,8 @@ struct UserDescription {
     sessions: Vec<SessionRow>,
     /// Issuer of the token; `None` for a machine key.
     issuer: Option<IssuerName>,
+    /// Embedded login of its session, whose parents may show the page in a frame.
+    embedding: Option<Embedding>,
 }
 
 /// Builds the answer in the form that the client accepts.
@@ -113,11 +118,15 @@ fn shown(
     principal: &Principal,
     (context, sessions): (&Map<String, Value>, &[SessionRow]),
     format: Format,
+    embedding: Option<&Embedding>,
 ) -> Response<Full<Bytes>> {
     if let Format::Page { .. } = format
         && let Some(page) = page::page(principal, sessions)
     {
-        return respond::own_page(page);
+        return match embedding {
+            Some(embedding) => respond::framed_page(page, embedding),
+            None => respond::own_page(page),
+        };
     }
     let mut response = Response::new(Full::from(describe(principal, context, sessions).to_string()));
     response
@@ -149,6 +158,7 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
         principal: Arc::clone(principal),
         sessions: narthex_login::sessions(engine, user, session.as_deref()).await?,
         issuer: known.seen.caller().issuer_name().cloned(),
+        embedding: session.as_deref().and_then(OpenSession::embedding).cloned(),
     })
 }
 

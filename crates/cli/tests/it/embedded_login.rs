@@ -246,9 +246,16 @@ async fn two_parents_hold_two_sessions_and_sign_out_of_one() {
         let seen = world.upstream.last().unwrap();
         assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some(user));
     }
-    let question = at(&world, "GET", "/.narthex/logout").header("cookie", &first);
-    let question = world.send(question).await;
-    assert!(policies(&question).contains(&POLICY.to_owned()), "a frame shows it");
+    for path in ["/.narthex/logout", "/.narthex/me"] {
+        let page = world.send(at(&world, "GET", path).header("cookie", &first)).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text());
+        let policies = policies(&page);
+        assert!(
+            policies.contains(&POLICY.to_owned()),
+            "a frame shows {path}: {policies:?}"
+        );
+        assert!(policies.iter().all(|policy| !policy.contains("frame-ancestors 'none'")));
+    }
     let out = at(&world, "POST", "/.narthex/logout").header("cookie", &first);
     let refused = world.send(out.header("origin", PORTAL)).await;
     assert_eq!(refused.status, 403, "the portal signs no user out");
