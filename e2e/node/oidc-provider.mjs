@@ -2,8 +2,9 @@
 //
 //   node oidc-provider.mjs settings.json
 //
-// The settings are {"port", "key": PEM, "kid", "clientSecret", "redirectUris", "backchannelLogoutUri", "idTokenSeconds"}. It listens
-// on 127.0.0.1 and prints `listening`. A browser is signed in without a question, as the user in the header `x-test-user`, or as `ada`.
+// The settings are {"port", "key": PEM, "kid", "clientSecret", "redirectUris", "backchannelLogoutUri", "idTokenSeconds", "asks"}. It
+// listens on 127.0.0.1 and prints `listening`. With `asks`, a page asks for the user's name. Without it, a browser is signed in
+// without a question, as the user in the header `x-test-user`, or as `ada`.
 import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -62,6 +63,15 @@ provider.on("authorization.error", (_, error) => console.error(error.error, erro
 provider.on("backchannel.error", (_, error) => console.error("backchannel", error.message));
 provider.on("backchannel.success", () => console.log("backchannel ok"));
 
+const page = `<!doctype html><html lang="en"><title>Provider</title><link rel="icon" href="data:,">
+<form method="post"><label>User <input name="user"></label><button>Continue</button></form></html>`;
+
+async function form(request) {
+  let body = "";
+  for await (const part of request) body += part;
+  return new URLSearchParams(body);
+}
+
 const handle = provider.callback();
 const server = createServer(async (request, response) => {
   try {
@@ -69,8 +79,11 @@ const server = createServer(async (request, response) => {
     if (pathname === "/counts") {
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify(counts));
+    } else if (pathname.startsWith("/interaction/") && settings.asks && request.method === "GET") {
+      response.setHeader("content-type", "text/html");
+      response.end(page);
     } else if (pathname.startsWith("/interaction/")) {
-      const accountId = request.headers["x-test-user"] ?? "ada";
+      const accountId = settings.asks ? (await form(request)).get("user") : request.headers["x-test-user"] ?? "ada";
       await provider.interactionFinished(request, response, { login: { accountId } }, { mergeWithLastSubmission: false });
     } else {
       await handle(request, response);

@@ -20,6 +20,8 @@ pub mod idp;
 pub mod introspection;
 pub mod keys;
 pub mod narthex;
+pub mod oidc_provider;
+pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -22,7 +22,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use tokio::{net::TcpSocket, runtime::Runtime, sync::watch};
+use tokio::{runtime::Runtime, sync::watch};
+
+use crate::port::{HeldPort, bind};
 
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
@@ -53,12 +55,11 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// A server speaking HTTP/1.1 and HTTP/2 (without TLS) on a free port of 127.0.0.1, until it is dropped.
 pub struct Server {
-    address: SocketAddr,
+    /// Kept while no server listens on it: the system gives a free port to the next process that asks.
+    port: HeldPort,
     handler: Handler,
     connections: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
-    /// Keeps the port while no server listens on it: the system gives a free one to the next process that asks.
-    _held: TcpSocket,
 }
 
 struct Running {
@@ -69,7 +70,7 @@ struct Running {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("address", &self.address)
+            .field("address", &self.address())
             .finish_non_exhaustive()
     }
 }
@@ -77,10 +78,8 @@ impl fmt::Debug for Server {
 impl Server {
     /// Starts answering with `handler`.
     pub fn start(handler: impl Fn(Request<Incoming>) -> Outcome + Send + Sync + 'static) -> Result<Self> {
-        let held = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("no free port on loopback")?;
         let this = Self {
-            address: held.local_addr()?,
-            _held: held,
+            port: HeldPort::take()?,
             handler: Arc::new(handler),
             connections: Arc::default(),
             running: Mutex::new(None),
@@ -91,12 +90,12 @@ impl Server {
 
     /// Address that it listens on.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// Number of connections accepted so far.
@@ -117,7 +116,7 @@ impl Server {
     /// Opens the same port again.
     pub fn up(&self) -> Result<()> {
         let _entered = runtime().enter();
-        let listener = bind(self.address)
+        let listener = bind(self.address())
             .and_then(|socket| socket.listen(1_024))
             .context("the port could not be opened")?;
         let (stop, stopping) = watch::channel(false);
@@ -130,14 +129,6 @@ impl Server {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { stop, stopped });
         Ok(())
     }
-}
-
-/// A socket on a port that it may share with others of ours, as long as one of them listens at the most.
-fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
 }
 
 impl Drop for Server {

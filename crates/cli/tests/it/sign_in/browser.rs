@@ -1,14 +1,14 @@
 //! A browser, as far as cookies and redirects go, between the gateway at `https://app.example` and a real provider.
 
 use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::Duration;
 
 use narthex_testkit::{
-    Answer, Client, Narthex, TestKey, Upstream, client::Call, keys::key_set, process::Process, process::free_address,
-    repository,
+    Answer, Client, Narthex, TestKey, Upstream,
+    client::Call,
+    keys::key_set,
+    oidc_provider::{CLIENT_SECRET, OidcProvider, Settings},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::config;
 
@@ -16,14 +16,13 @@ use super::config;
 pub(super) const APP: &str = "https://app.example";
 /// Cookie of a session.
 pub(super) const COOKIE: &str = "__Host-narthex";
-const CLIENT_SECRET: &str = "secret of the tests, with blanks and %2F";
 const SECRET_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A gateway with sign-in, its provider and an application.
 pub(super) struct World {
     pub(super) narthex: Narthex,
     pub(super) upstream: Upstream,
-    pub(super) provider: Process,
+    pub(super) provider: OidcProvider,
     pub(super) issuer: String,
     pub(super) client: Client,
 }
@@ -45,32 +44,21 @@ impl World {
         config: impl Fn(&str, &Upstream) -> String,
         store_url: &str,
     ) -> Self {
-        let address = free_address().unwrap();
-        let issuer = format!("http://{address}");
+        let mut provider = OidcProvider::reserve().unwrap();
+        let issuer = provider.issuer();
         let upstream = Upstream::start().unwrap();
         let config = config(&issuer, &upstream);
         let narthex = node(&config, store_url).await;
-        let settings = json!({
-            "port": address.port(),
-            "key": TestKey::Rsa1.pem(),
-            "kid": TestKey::Rsa1.kid(),
-            "clientSecret": CLIENT_SECRET,
-            "redirectUris": [format!("{APP}/.narthex/callback/corp"), "https://console.example/sign-in/callback/corp"],
-            "backchannelLogoutUri": format!("{}/.narthex/backchannel-logout/corp", narthex.url()),
-            "idTokenSeconds": id_token_seconds,
-        });
-        let path = narthex.folder().join("provider.json");
-        std::fs::write(&path, settings.to_string()).unwrap();
-        let needs = repository().join("e2e/node/node_modules/oidc-provider");
-        assert!(
-            needs.exists(),
-            "{} is missing: run `cargo xtask setup`",
-            needs.display()
-        );
-        let mut command = Command::new("node");
-        command.arg(repository().join("e2e/node/oidc-provider.mjs")).arg(path);
-        let mut provider = Process::start(&mut command).unwrap();
-        provider.wait_for_port(address).unwrap();
+        let settings = Settings {
+            redirect_uris: vec![
+                format!("{APP}/.narthex/callback/corp"),
+                "https://console.example/sign-in/callback/corp".to_owned(),
+            ],
+            backchannel_logout_uri: format!("{}/.narthex/backchannel-logout/corp", narthex.url()),
+            id_token_seconds,
+            asks: false,
+        };
+        provider.start(&settings).unwrap();
         Self {
             narthex,
             upstream,
@@ -94,19 +82,7 @@ impl World {
 
     /// Numbers of codes and refresh tokens that the provider has exchanged.
     pub(super) async fn counts(&self) -> Value {
-        let answer = self.client.get(&format!("{}/counts", self.issuer)).await.unwrap();
-        answer.json().unwrap()
-    }
-
-    /// Waits until the provider has written this.
-    pub(super) async fn provider_says(&self, words: &str) {
-        for _ in 0..100 {
-            if self.provider.output().contains(words) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the provider never says `{words}`: {}", self.provider.output());
+        self.provider.counts().await.unwrap()
     }
 }
 
@@ -219,7 +195,7 @@ impl Browser {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("xsrf={xsrf}&logout=yes"));
         self.at_provider(world, confirm).await;
-        world.provider_says("backchannel ok").await;
+        world.provider.says("backchannel ok").await.unwrap();
     }
 }
 
