@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: puts in place what the tests run against, and only what is missing.
 //!
-//! Three sources: Debian packages (the proxies in front of Narthex, Node.js, Python), npm packages and Python
+//! Three sources: Debian packages (the proxies in front of Narthex, a browser, Node.js, Python), npm packages and Python
 //! packages (the token libraries of others, and what checks `deploy/`). Nothing is skipped: what cannot be installed is
 //! a failure that says what to do.
 //!
@@ -88,6 +88,16 @@ const TOOLS: &[Tool] = &[
         probe: &["npm", "--version"],
         package: "npm",
         purpose: "installing those",
+    },
+    Tool {
+        probe: &["chromium", "--version"],
+        package: "chromium",
+        purpose: "pages in a real browser",
+    },
+    Tool {
+        probe: &["chromedriver", "--version"],
+        package: "chromium-driver",
+        purpose: "its driver",
     },
     Tool {
         probe: &["python3", "-c", "import ensurepip, venv"],

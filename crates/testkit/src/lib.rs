@@ -1,4 +1,4 @@
-//! Test support: keys, tokens, a misbehaving identity provider, upstreams, and a runner for the real binary.
+//! Test support: keys, tokens, a misbehaving identity provider, upstreams, a browser, and a runner for the real binary.
 //!
 //! What comes in: what a test wants the world to be like ("the identity provider answers garbage", "a token
 //! that expired a minute ago"). What goes out: a world like that on loopback, and a record of what happened in
@@ -10,6 +10,7 @@
 
 pub mod admin;
 pub mod application;
+pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod dpop;
@@ -31,11 +32,13 @@ pub mod relay;
 pub mod scenario;
 pub mod server;
 pub mod setup;
+pub mod tls_front;
 pub mod token;
 pub mod upstream;
 pub mod websocket;
 
 pub use self::{
+    browser::Browser,
     client::{Answer, Client},
     idp::{Behaviour, IdentityProvider},
     keys::TestKey,
