@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{ActiveIssuers, Principal, Realm, StandingSession};
@@ -60,6 +61,15 @@ const fn admin_request(headers: &HeaderMap) -> Inbound<'_> {
         sender: None,
         proof: None,
     }
+}
+
+/// Returns a map of `Set-Cookie` headers.
+fn set_cookies(values: impl IntoIterator<Item = HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(SET_COOKIE, value);
+    }
+    headers
 }
 
 #[async_trait]
@@ -135,7 +145,7 @@ impl GatewayApi for EngineGateway {
         let begun = narthex_login::begin_at_console(&self.0, &runtime, begin.headers, place).await?;
         Ok(SignInBegun {
             location: begun.location,
-            cookies: begun.cookies,
+            cookies: set_cookies(begun.cookies),
         })
     }
 
@@ -150,7 +160,7 @@ impl GatewayApi for EngineGateway {
         Ok(SignInCompleted {
             session: completed.session,
             back: completed.back,
-            removed: completed.removed,
+            removed: set_cookies(completed.removed),
         })
     }
 

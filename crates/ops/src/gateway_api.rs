@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, StandingSession, TagList};
 use narthex_engine::ConnectionSettings;
 use narthex_engine::respond::Refusal;
@@ -117,7 +117,7 @@ pub struct SignInBegun {
     /// Address at the issuer.
     pub location: String,
     /// `Set-Cookie` headers that keep the sign-in in its browser.
-    pub cookies: Vec<HeaderValue>,
+    pub cookies: HeaderMap,
 }
 
 /// The answer of an issuer to a sign-in, as the browser brings it.
@@ -140,8 +140,8 @@ pub struct SignInCompleted {
     pub session: Secret,
     /// Path of the page to come back to.
     pub back: String,
-    /// `Set-Cookie` header that removes the sign-in from the browser.
-    pub removed: Option<HeaderValue>,
+    /// `Set-Cookie` headers that remove the sign-in from the browser.
+    pub removed: HeaderMap,
 }
 
 /// A user, with the issuer of the token that speaks for it.

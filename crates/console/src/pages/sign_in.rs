@@ -184,12 +184,17 @@ async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(
     match begun.await {
         Ok(begun) => {
             let mut response = see(&begun.location);
-            for value in begun.cookies {
-                response.headers_mut().append(header::SET_COOKIE, value);
-            }
+            append_cookies(&mut response, &begun.cookies);
             Ok(response)
         }
         Err(error) => show_refused(page, error),
+    }
+}
+
+/// Adds `Set-Cookie` headers to those of a response.
+fn append_cookies(response: &mut Response, cookies: &HeaderMap) {
+    for value in cookies.get_all(header::SET_COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, value.clone());
     }
 }
 
@@ -209,9 +214,7 @@ async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(i
     match Box::pin(completed).await {
         Ok(completed) => {
             let mut response = signed_in(&completed.session, self::back(&completed.back));
-            if let Some(removed) = completed.removed {
-                response.headers_mut().append(header::SET_COOKIE, removed);
-            }
+            append_cookies(&mut response, &completed.removed);
             Ok(response)
         }
         Err(error) => show_refused(page, error),
