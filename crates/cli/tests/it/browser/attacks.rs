@@ -30,7 +30,7 @@ async fn sec_session_fixation_in_a_real_browser() {
     let own = victim.cookie(COOKIE).await.unwrap().unwrap();
     assert_ne!(own.value(), planted);
     assert_eq!(own.http_only(), Some(true));
-    let seen = world.upstream.last().unwrap();
+    let seen = world.last_request();
     assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("ada"));
     // The planted session ended when the browser signed in, and never stood for the victim.
     world.assert_answers(&attacker, Some("session.ended")).await;

@@ -33,7 +33,7 @@ async fn sec_an_application_on_a_port_of_the_same_host_receives_no_session_cooki
     ] {
         let answer = browser.fetch(method, path).await.unwrap();
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
-        let seen = world.upstream.last().unwrap();
+        let seen = world.last_request();
         assert_eq!(seen.header("cookie").as_deref(), Some("theme=dark"), "{method} {path}");
     }
     // Past the door, by the application's own port: plain HTTP gets no cookie that is for https.

@@ -16,7 +16,7 @@ async fn a_real_browser_signs_in_comes_back_and_signs_out() {
     world.sign_in_at_provider(&browser, "ada").await;
     let address = browser.arrives(&world.app("/whoami")).await.unwrap();
     assert_eq!(address, world.app(page), "{}", world.logs());
-    let seen = world.upstream.last().unwrap();
+    let seen = world.last_request();
     assert_eq!(seen.target, page);
     assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("ada"));
     assert_eq!(seen.header("cookie"), None);

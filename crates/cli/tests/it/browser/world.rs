@@ -1,7 +1,7 @@
 //! Nodes with their provider and their application, and the addresses that browsers know them by.
 
 use narthex_testkit::{
-    Browser, Narthex, TestKey, Upstream,
+    Browser, Narthex, Recorded, TestKey, Upstream,
     keys::key_set,
     oidc_provider::{CLIENT_SECRET, OidcProvider, Settings},
     postgres::{Cluster, Database},
@@ -25,6 +25,13 @@ pub(super) struct World {
 }
 
 impl World {
+    /// The last request that reached the application and is not for an icon, which browsers ask for when they like.
+    pub(super) fn last_request(&self) -> Recorded {
+        let mut seen = self.upstream.seen();
+        seen.retain(|request| request.target != "/favicon.ico");
+        seen.pop().unwrap()
+    }
+
     /// Starts one node on SQLite. ID tokens last for so many seconds.
     pub(super) async fn start(id_token_seconds: u32) -> Self {
         Self::start_nodes(&["app.test", "console.test"], id_token_seconds, None, 1).await
