@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::command::{self, output, program, root};
 
 /// The targets, with the folders of seeds that each begins from.
-const TARGETS: [(&str, &[&str]); 5] = [
+const TARGETS: [(&str, &[&str]); 6] = [
     ("template_compile", &["crates/template/tests/cases"]),
     ("template_eval", &["crates/template/tests/cases"]),
     ("token_verify", &["fuzz/seeds/token_verify"]),
     ("mint_options", &["fuzz/seeds/mint_options"]),
     ("connection_document", &["crates/connection/tests/cases"]),
+    ("proxy_header", &["fuzz/seeds/proxy_header"]),
 ];
 
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -6,6 +6,7 @@
 //! and their answers cost a client nothing. This covers a head that trickles in, an unused keep-alive connection, a
 //! connection that was opened and stays silent, and, with a time of its own, an answer that its client does not read.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -132,6 +133,20 @@ impl Activity {
     /// Registers the task to wake when the connection starts to end.
     pub(crate) fn wake_at_end(&self, waker: &Waker) {
         self.waker.register(waker);
+    }
+
+    /// Waits until the connection should take no further request.
+    pub(crate) async fn end_told(&self) {
+        poll_fn(|context| {
+            // Registered before the flag is tested, so that an end in between is not missed.
+            self.wake_at_end(context.waker());
+            if self.is_ending() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     fn end(&self) {
@@ -369,7 +384,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.stream.get_mut()).poll_flush(context)
+        let polled = Pin::new(self.stream.get_mut()).poll_flush(context);
+        // TLS takes a write into a buffer of its own, and it is here that it waits for the client.
+        if polled.is_pending() != self.activity.blocked.load(Ordering::Relaxed) {
+            self.activity.blocked.store(polled.is_pending(), Ordering::Relaxed);
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,5 +1,5 @@
-//! Connections on both ports: limits of their number, of the size and the time of a request's head, and their graceful
-//! shutdown.
+//! Connections on every port: TLS, the PROXY protocol, limits of their number, of the size and the time of a request's head,
+//! and their graceful shutdown.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -9,20 +9,26 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 
 use crate::clients::{ClientPlace, Clients};
 use crate::graceful::DrainedConnection;
 use crate::idle_timeout::{Activity, Answering, Connections, CountedStream, Places};
 use crate::log_throttle::LogThrottle;
+use crate::proxy_protocol::{self, ProxyHeader};
+use crate::tls::PortTls;
 use crate::workers::{WorkerSlot, Workers};
 
 /// Upper limit of one request's body, or of one answer, that waits in memory for an HTTP/2 client; for HTTP/1.1,
@@ -54,6 +60,10 @@ pub struct ServerSettings {
     pub connections_per_client: usize,
     /// Grace period in which connections may finish when the process is told to stop.
     pub grace: Duration,
+    /// TLS of the port; `None` for plain connections.
+    pub tls: Option<PortTls>,
+    /// Networks of the load balancers whose connections begin with a header of the PROXY protocol, version 2.
+    pub proxy_protocol_from: Vec<IpNet>,
 }
 
 impl Default for ServerSettings {
@@ -64,6 +74,8 @@ impl Default for ServerSettings {
             connections: 10_000,
             connections_per_client: 2_500,
             grace: Duration::from_secs(20),
+            tls: None,
+            proxy_protocol_from: Vec::new(),
         }
     }
 }
@@ -100,47 +112,53 @@ pub async fn serve<S, B>(
     let mut stop = pin!(stop);
     let port = Port::new(listener, &settings);
     let mut sweep = pin!(port.connections.sweep());
-    let builder = builder(&settings);
+    let protocol = Protocol {
+        builder: builder(&settings),
+        tls: settings.tls.clone(),
+    };
+    let mut next = Box::pin(port.accept(&is_proxy));
+    // Connections of load balancers whose headers are being read. Each has a place, so there are not too many.
+    let mut announced = FuturesUnordered::new();
     loop {
-        let AcceptedConnection {
-            stream,
-            peer,
-            client,
-            place,
-        } = tokio::select! {
-            accepted = port.accept(&is_proxy) => accepted,
+        let connection = tokio::select! {
+            accepted = &mut next => {
+                next.set(port.accept(&is_proxy));
+                if port.is_load_balancer(accepted.peer.ip()) {
+                    announced.push(port.client_of(accepted, &is_proxy));
+                    continue;
+                }
+                accepted
+            }
+            Some(connection) = next_of(&mut announced) => connection,
             never = &mut sweep => match never {},
             () = &mut stop => break,
         };
-        // Small answers must not wait for a full segment; a socket that refuses this still works.
-        let _ = stream.set_nodelay(true);
-        let slot = workers.and_then(Workers::slot).unwrap_or_else(WorkerSlot::here);
-        let stream = match hand_over(stream, &slot.runtime) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be given to the thread that is to serve it");
-                continue;
-            }
-        };
-        let activity = Arc::new(Activity::at(Places {
-            _port: place,
-            client,
-            _thread: slot.counted,
-        }));
-        let stream = TokioIo::new(CountedStream::new(stream, Arc::clone(&activity)));
-        let served =
-            builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity, slot.worker), &activity));
-        let served = DrainedConnection::new(served.into_owned(), Arc::clone(&activity));
-        let task = slot.runtime.spawn(async move {
-            // A connection that breaks off is the client's business.
-            let _ = served.await;
-        });
-        port.connections.watch(&activity, task.abort_handle());
+        port.begin(connection, workers, &protocol, &service);
     }
+    // Both may hold places, or wait for one.
+    drop((next, announced));
     port.connections.end();
     // Once this task has all places, no connection is left. Connections still open after the grace period are cut off.
     let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(settings.grace, port.places.acquire_many(all)).await;
+}
+
+/// Returns the next connection whose header was read; `None` if there is no other.
+async fn next_of(
+    announced: &mut FuturesUnordered<impl Future<Output = Option<AcceptedConnection>>>,
+) -> Option<AcceptedConnection> {
+    while let Some(connection) = announced.next().await {
+        if connection.is_some() {
+            return connection;
+        }
+    }
+    None
+}
+
+/// Protocol of the connections of a port.
+struct Protocol {
+    builder: auto::Builder<TokioExecutor>,
+    tls: Option<PortTls>,
 }
 
 /// A port, and the holders of its places.
@@ -149,9 +167,15 @@ struct Port {
     places: Arc<Semaphore>,
     clients: Arc<Clients>,
     connections: Connections,
-    /// Throttles of log lines: a client was refused, or a connection could not be accepted.
+    /// Networks of load balancers, and the time that their headers may take.
+    load_balancers: Vec<IpNet>,
+    head_timeout: Duration,
+    /// Throttles of log lines: a client was refused, a connection could not be accepted, a load balancer's header could
+    /// not be read, or a handshake failed.
     refused: LogThrottle,
     failed: LogThrottle,
+    headless: LogThrottle,
+    unshaken: Arc<LogThrottle>,
 }
 
 /// A connection that was accepted, with its places.
@@ -171,9 +195,115 @@ impl Port {
             places: Arc::new(Semaphore::new(settings.connections)),
             clients: Clients::new(settings.connections_per_client),
             connections: Connections::new(settings.head_timeout),
+            load_balancers: settings.proxy_protocol_from.clone(),
+            head_timeout: settings.head_timeout,
             refused: LogThrottle::new(),
             failed: LogThrottle::new(),
+            headless: LogThrottle::new(),
+            unshaken: Arc::default(),
         }
+    }
+
+    /// Tests whether connections from an address begin with a header of the PROXY protocol.
+    fn is_load_balancer(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.load_balancers.iter().any(|network| network.contains(&address))
+    }
+
+    /// Reads the header of a load balancer's connection and puts the client in its place; `None` closes the connection.
+    ///
+    /// SECURITY: a connection without a header is refused. It could be a client's that reached the port past the load
+    /// balancer's own check, and it would have the load balancer's address.
+    async fn client_of(
+        &self,
+        mut connection: AcceptedConnection,
+        is_proxy: &impl Fn(IpAddr) -> bool,
+    ) -> Option<AcceptedConnection> {
+        let header = proxy_protocol::read(&mut connection.stream);
+        let problem = match tokio::time::timeout(self.head_timeout, header).await {
+            Ok(Ok(ProxyHeader::Local)) => return Some(connection),
+            Ok(Ok(ProxyHeader::Client(client))) => {
+                connection.peer = client;
+                if !is_proxy(client.ip()) {
+                    connection.client = Some(self.client(client.ip())?);
+                }
+                return Some(connection);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its header did not come in time".to_owned(),
+        };
+        if let Some(unsaid) = self.headless.due() {
+            tracing::warn!(
+                event = "proxy_header_refused",
+                peer = %connection.peer.ip().to_canonical(),
+                problem,
+                unsaid,
+                "a connection from `listen.proxy_protocol_from` is closed; turn on version 2 of the PROXY protocol at the load \
+                 balancer, or take its address out of that list"
+            );
+        }
+        None
+    }
+
+    /// Serves a connection in a task of its own.
+    fn begin<S, B>(
+        &self,
+        connection: AcceptedConnection,
+        workers: Option<&Workers>,
+        protocol: &Protocol,
+        service: &impl Fn(SocketAddr, &Arc<Activity>, Option<usize>) -> S,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
+        let AcceptedConnection {
+            stream,
+            peer,
+            client,
+            place,
+        } = connection;
+        // Small answers must not wait for a full segment; a socket that refuses this still works.
+        let _ = stream.set_nodelay(true);
+        let slot = workers.and_then(Workers::slot).unwrap_or_else(WorkerSlot::here);
+        let stream = match hand_over(stream, &slot.runtime) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be given to the thread that is to serve it");
+                return;
+            }
+        };
+        let activity = Arc::new(Activity::at(Places {
+            _port: place,
+            client,
+            _thread: slot.counted,
+        }));
+        let service = counting(service(peer, &activity, slot.worker), &activity);
+        let builder = &protocol.builder;
+        let task = match &protocol.tls {
+            None => {
+                let stream = TokioIo::new(CountedStream::new(stream, Arc::clone(&activity)));
+                let served = builder.serve_connection_with_upgrades(stream, service).into_owned();
+                let served = DrainedConnection::new(served, Arc::clone(&activity));
+                slot.runtime.spawn(async move {
+                    // A connection that breaks off is the client's business.
+                    let _ = served.await;
+                })
+            }
+            Some(tls) => {
+                let (builder, tls, activity) = (builder.clone(), tls.clone(), Arc::clone(&activity));
+                let unshaken = Arc::clone(&self.unshaken);
+                slot.runtime.spawn(async move {
+                    let Some(stream) = handshake(&tls, stream, &activity, &unshaken).await else {
+                        return;
+                    };
+                    let stream = TokioIo::new(CountedStream::new(stream, Arc::clone(&activity)));
+                    let served = builder.serve_connection_with_upgrades(stream, service).into_owned();
+                    let _ = DrainedConnection::new(served, activity).await;
+                })
+            }
+        };
+        self.connections.watch(&activity, task.abort_handle());
     }
 
     /// Returns the next connection that gets a place, once there is one.
@@ -186,7 +316,7 @@ impl Port {
                     continue;
                 }
             };
-            let client = if is_proxy(peer.ip()) {
+            let client = if is_proxy(peer.ip()) || self.is_load_balancer(peer.ip()) {
                 None
             } else {
                 match self.client(peer.ip()) {
@@ -246,6 +376,28 @@ impl Port {
             }
         }
     }
+}
+
+/// Does the TLS handshake of a connection; `None` if it fails, or if the port stops first. The idle timeout limits how long
+/// it may take, because no request has begun.
+async fn handshake(
+    tls: &PortTls,
+    stream: TcpStream,
+    activity: &Activity,
+    failures: &LogThrottle,
+) -> Option<TlsStream<TcpStream>> {
+    let shaken = tokio::select! {
+        shaken = tls.accept(stream) => shaken,
+        () = activity.end_told() => return None,
+    };
+    shaken
+        .inspect_err(|error| {
+            // Scanners and load balancers do this every few seconds; an operator who looks for a cause wants it.
+            if let Some(unsaid) = failures.due() {
+                tracing::debug!(event = "handshake_failed", %error, unsaid, "a TLS handshake failed");
+            }
+        })
+        .ok()
 }
 
 /// Registers the same connection with the runtime that is to serve it.
@@ -418,6 +570,113 @@ mod tests {
         assert_ne!(threads[0], threads[1], "two connections, two threads");
         for pair in threads.chunks(2) {
             assert_eq!(pair, &threads[..2], "of one connection, every time");
+        }
+    }
+    /// Serves the address of the client as the answer.
+    async fn serve_addresses(listener: TcpListener, settings: ServerSettings) {
+        let options = PortOptions {
+            settings,
+            workers: None,
+            is_proxy: |_| false,
+        };
+        let service = |peer: SocketAddr, _: &Arc<Activity>, _| {
+            service_fn(move |_: Request<Incoming>| async move {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(peer.ip().to_string()))))
+            })
+        };
+        serve(listener, options, std::future::pending(), service).await;
+    }
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+    /// Sends these bytes and returns everything that comes back.
+    async fn answer_to(address: SocketAddr, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut text = Vec::new();
+        // A connection may be closed before everything was read.
+        let _ = timeout(SOON, stream.read_to_end(&mut text)).await.unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The address in the header counts, in every respect; a connection without one is closed.
+    #[tokio::test]
+    async fn a_load_balancer_states_the_address_of_the_client() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = ServerSettings {
+            proxy_protocol_from: vec!["127.0.0.0/8".parse().unwrap()],
+            head_timeout: Duration::from_secs(1),
+            ..ServerSettings::default()
+        };
+        let asked = async {
+            // It sends nothing, and keeps no other connection waiting.
+            let silent = TcpStream::connect(address).await.unwrap();
+            let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x01\x10\x01\x01\xbb";
+            let answer = answer_to(address, &[&header[..], REQUEST].concat()).await;
+            assert!(answer.ends_with("192.0.2.7"), "{answer}");
+            assert_eq!(answer_to(address, REQUEST).await, "");
+            let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+            let answer = answer_to(address, &[&local[..], REQUEST].concat()).await;
+            assert!(answer.ends_with("127.0.0.1"), "{answer}");
+            assert_eq!(rest(silent).await, "", "closed after the time that a head may take");
+        };
+        tokio::select! {
+            () = asked => {}
+            () = serve_addresses(listener, settings) => unreachable!("it was not told to stop"),
+        }
+    }
+
+    fn certificate() -> (String, crate::tls::ServerTls) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = certificate.self_signed(&key).unwrap().pem();
+        let tls = crate::tls::ServerTls::new(&crate::tls::ServerPem {
+            certificate: certificate.as_bytes(),
+            key: key.serialize_pem().as_bytes(),
+            client_authorities: None,
+        });
+        (certificate, tls.unwrap())
+    }
+
+    /// Asks by TLS, with this certificate as the authority.
+    async fn ask_by_tls(address: SocketAddr, authority: &str) -> io::Result<String> {
+        let config = crate::tls::UpstreamTls::trusting(authority.as_bytes())
+            .unwrap()
+            .config();
+        let mut config = (*config).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = TcpStream::connect(address).await?;
+        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await?;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        stream.write_all(REQUEST).await?;
+        let mut text = String::new();
+        timeout(SOON, stream.read_to_string(&mut text)).await??;
+        Ok(text)
+    }
+
+    #[tokio::test]
+    async fn a_replaced_certificate_serves_the_connections_to_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let ((first, tls), (second, other)) = (certificate(), certificate());
+        let tls = PortTls::new(tls);
+        let settings = ServerSettings {
+            tls: Some(tls.clone()),
+            ..ServerSettings::default()
+        };
+        let asked = async {
+            assert!(ask_by_tls(address, &first).await.unwrap().ends_with("127.0.0.1"));
+            assert!(ask_by_tls(address, &second).await.is_err());
+            tls.replace(other);
+            assert!(ask_by_tls(address, &second).await.unwrap().ends_with("127.0.0.1"));
+            assert!(ask_by_tls(address, &first).await.is_err());
+            assert!(!answer_to(address, REQUEST).await.contains("200"), "not without TLS");
+        };
+        tokio::select! {
+            () = asked => {}
+            () = serve_addresses(listener, settings) => unreachable!("it was not told to stop"),
         }
     }
 }
