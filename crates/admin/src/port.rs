@@ -70,6 +70,7 @@ pub async fn serve_admin(
     let router = router(&engine, services)?.layer(checked);
     // Pages and lists are text that a browser or a program far away waits for.
     let service = TowerToHyperService::new(router.layer(CompressionLayer::new()));
+    let is_encrypted = settings.tls.is_some();
     let options = PortOptions {
         settings,
         workers: None,
@@ -78,7 +79,8 @@ pub async fn serve_admin(
     let of_peer = |peer: SocketAddr, _: &_, _| {
         let service = service.clone();
         service_fn(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer.ip()));
+            let address = peer.ip();
+            request.extensions_mut().insert(Peer { address, is_encrypted });
             service.call(request)
         })
     };
@@ -86,9 +88,13 @@ pub async fn serve_admin(
     Ok(())
 }
 
-/// Address of the peer of the TCP connection that carried a request.
+/// The peer of the TCP connection that carried a request.
 #[derive(Debug, Clone, Copy)]
-struct Peer(IpAddr);
+struct Peer {
+    address: IpAddr,
+    /// `true` if the connection is encrypted (TLS of the port).
+    is_encrypted: bool,
+}
 
 /// Refuses requests that HTTP does not allow, as the public port does, and writes the lines of the log. Health checks in
 /// HTTP/1.0 name no host, and the host selects nothing here.
@@ -125,7 +131,7 @@ async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, 
 /// Returns the connection that a request came by.
 fn connection(engine: &Engine, request: &Request) -> ClientConnection {
     const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-    let Some(Peer(peer)) = request.extensions().get::<Peer>() else {
+    let Some(peer) = request.extensions().get::<Peer>() else {
         return ClientConnection::default();
     };
     let (proxies, headers) = (&engine.runtime.load().trusted_proxies, request.headers());
@@ -134,8 +140,11 @@ fn connection(engine: &Engine, request: &Request) -> ClientConnection {
     let scheme = http_rules::single(headers, &FORWARDED_PROTO);
     let is_https = scheme.is_ok_and(|scheme| scheme.is_none_or(|scheme| scheme.as_bytes() == b"https"));
     ClientConnection {
-        address: Some(client_address(*peer, headers, proxies).address),
-        is_encrypted: is_https && proxies.trust(*peer) == Trust::Trusted,
+        address: Some(client_address(peer.address, headers, proxies).address),
+        is_encrypted: match proxies.trust(peer.address) {
+            Trust::Trusted => is_https,
+            Trust::Untrusted => peer.is_encrypted,
+        },
     }
 }
 

@@ -21,6 +21,7 @@ use narthex_ext_authz::serve_ext_authz;
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
 use narthex_gateway::{Gateway, UpstreamSettings, serve};
+use narthex_listener::tls::PortTls;
 use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
@@ -37,7 +38,7 @@ pub(crate) use console::{console_address, link_address};
 use descriptors::DescriptorShares;
 use legible::{Form, Legible};
 use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation};
-use reload::Reload;
+use reload::{PortCertificates, Reload};
 
 /// Amount of logging on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let gateway = Gateway::new(engine, &upstreams(&config, shares))?;
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
-    let console = console_address(config.console_origin.as_ref(), admin.local_addr()?.port());
+    let console = console_address(&config, admin.local_addr()?.port());
     let ext_authz = match config.listen.ext_authz {
         Some(address) => Some(listen("listen.ext_authz", address).await?),
         None => None,
@@ -120,8 +121,15 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         public,
         admin,
         ext_authz,
-        server: server(&config, shares.connections),
-        admin_server: server(&config, shares.admin),
+        server: ServerSettings {
+            tls: config.listen.public_tls.clone().map(PortTls::new),
+            proxy_protocol_from: config.listen.proxy_protocol_from.clone(),
+            ..server(&config, shares.connections)
+        },
+        admin_server: ServerSettings {
+            tls: config.listen.admin_tls.clone().map(PortTls::new),
+            ..server(&config, shares.admin)
+        },
         restart_settings: RestartSettings::of(&config),
         console,
         console_origin: config.console_origin,
@@ -130,7 +138,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     })
 }
 
-/// Connection settings of a port that may have so many connections.
+/// Settings of a port of plain connections that may have so many of them.
 fn server(config: &Config, connections: u64) -> ServerSettings {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let quarter = (connections / 4).max(1);
@@ -140,6 +148,7 @@ fn server(config: &Config, connections: u64) -> ServerSettings {
         connections: count(connections),
         connections_per_client: count(config.limits.connections_per_client.unwrap_or(quarter)),
         grace: config.listen.shutdown_grace,
+        ..ServerSettings::default()
     }
 }
 
@@ -348,6 +357,10 @@ impl Running {
                 path,
                 watched,
                 engine: Arc::clone(&gateway.engine),
+                ports: PortCertificates {
+                    public: server.tls.clone(),
+                    admin: admin_server.tls.clone(),
+                },
                 edges,
                 restart_settings,
                 end_mark,
@@ -355,7 +368,11 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, admin_server.clone(), told());
+        let envoy_server = ServerSettings {
+            tls: None,
+            ..admin_server.clone()
+        };
+        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, envoy_server, told());
         let envoy = tokio::spawn(envoy);
         let mut services = AdminServices::new(&gateway.engine);
         services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);

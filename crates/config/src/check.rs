@@ -19,6 +19,7 @@ mod own;
 mod route;
 mod settings;
 mod store;
+mod tls;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;

@@ -18,7 +18,7 @@ pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatu
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
     AssertionSection, CacheSection, ConnectionsSection, ConsoleSection, LimitsSection, ListenSection, LogSection,
-    LoginSection, SecretsSection, SessionSection, StoreSection,
+    LoginSection, SecretsSection, SessionSection, StoreSection, TlsSection,
 };
 pub use settings::{LogFormat, LogLevel};
 

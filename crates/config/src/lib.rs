@@ -43,6 +43,7 @@ use narthex_engine::{
 use narthex_fetch::keys::{Access, KeySource};
 use narthex_fetch::outbound::Policy;
 use narthex_introspection::IntrospectionSettings;
+use narthex_listener::tls::ServerTls;
 use narthex_mapping::IssuerMapping;
 use narthex_openid::ClientSettings;
 use narthex_store::PostgresOptions;
@@ -114,6 +115,12 @@ pub struct Listen {
     pub ext_authz: Option<SocketAddr>,
     /// Networks of the proxies whose forwarded headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks of the load balancers whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol_from: Vec<IpNet>,
+    /// TLS of the public port.
+    pub public_tls: Option<ServerTls>,
+    /// TLS of the admin port.
+    pub admin_tls: Option<ServerTls>,
     /// Grace period of running requests at shutdown.
     pub shutdown_grace: Duration,
 }

@@ -24,10 +24,19 @@ pub struct RestartSettings {
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 19] = [
+const SETTINGS: [(&str, Differ); 22] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),
+    ("listen.proxy_protocol_from", |a, b| {
+        a.listen.proxy_protocol_from != b.listen.proxy_protocol_from
+    }),
+    ("listen.public_tls", |a, b| {
+        a.listen.public_tls.is_some() != b.listen.public_tls.is_some()
+    }),
+    ("listen.admin_tls", |a, b| {
+        a.listen.admin_tls.is_some() != b.listen.admin_tls.is_some()
+    }),
     ("listen.shutdown_grace", |a, b| {
         a.listen.shutdown_grace != b.listen.shutdown_grace
     }),
@@ -112,10 +121,21 @@ mod tests {
     fn what_has_changed_is_named() {
         let before = restart_settings("");
         assert_eq!(before.changed_in(&restart_settings("")), [""; 0]);
+        let tls = |key| {
+            let keys = "../testkit/keys";
+            format!("listen.{key} = {{ certificate_file = \"{keys}/rsa_1.crt\", key_file = \"{keys}/rsa_1.pem\" }}")
+        };
+        let (public_tls, admin_tls) = (tls("public_tls"), tls("admin_tls"));
         let cases = [
             ("listen.public", "listen.public = \"127.0.0.1:9001\""),
             ("listen.admin", "listen.admin = \"127.0.0.1:9002\""),
             ("listen.ext_authz", "listen.ext_authz = \"127.0.0.1:9003\""),
+            (
+                "listen.proxy_protocol_from",
+                "listen.proxy_protocol_from = [\"10.0.0.1\"]",
+            ),
+            ("listen.public_tls", public_tls.as_str()),
+            ("listen.admin_tls", admin_tls.as_str()),
             ("listen.shutdown_grace", "listen.shutdown_grace = \"1s\""),
             ("store.offline_max", "store.offline_max = \"1s\""),
             ("store", "store.path = \"another.db\""),

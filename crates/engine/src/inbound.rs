@@ -40,6 +40,8 @@ pub struct Sender<'r> {
     pub peer: IpAddr,
     /// The configured proxies.
     pub proxies: &'r TrustedProxies,
+    /// `true` if the connection is encrypted (TLS of the port).
+    pub is_encrypted: bool,
 }
 
 /// Connection of a client to the admin port, as far as pages there depend on it.
@@ -47,7 +49,7 @@ pub struct Sender<'r> {
 pub struct ClientConnection {
     /// Address of the client, as the rate limiter counts it.
     pub address: Option<IpAddr>,
-    /// `true` if a trusted proxy took the request by TLS.
+    /// `true` if the request was taken by TLS: at the port, or at a trusted proxy.
     pub is_encrypted: bool,
 }
 
@@ -138,6 +140,8 @@ pub struct Origin {
     pub trust: Trust,
     /// Host that the request was sent to.
     pub host: Option<String>,
+    /// `true` if the connection is encrypted (TLS of the port).
+    pub is_encrypted: bool,
 }
 
 /// Trust in a peer: one of `listen.trusted_proxies`, or not.

@@ -224,6 +224,7 @@ pub(crate) fn own_origins(inbound: &Inbound<'_>) -> Vec<WebOrigin> {
         Some(said) => said.as_slice().to_vec(),
         // https first: an address with a sign-in is chosen from the front.
         None if trusted => vec![Scheme::Https, Scheme::Http],
+        None if inbound.sender.is_some_and(|sender| sender.is_encrypted) => vec![Scheme::Https],
         None => vec![Scheme::Http],
     };
     let forwarded_host =
@@ -275,6 +276,11 @@ mod tests {
 
     /// Tests whether a request with these headers about its origin passes.
     fn passes(method: &str, trust: Trust, pairs: &[(&'static str, &'static str)]) -> bool {
+        passes_by(false, method, trust, pairs)
+    }
+
+    /// The same for a request that came by TLS, or without it.
+    fn passes_by(is_encrypted: bool, method: &str, trust: Trust, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, HeaderValue::from_static(value));
@@ -295,10 +301,28 @@ mod tests {
             sender: Some(Sender {
                 peer: "10.0.0.1".parse().unwrap(),
                 proxies: &proxies,
+                is_encrypted,
             }),
             proof: None,
         };
         check(&inbound, &[WebOrigin::parse("https://spa.example").unwrap()]).is_ok()
+    }
+
+    /// The port's own TLS makes the origin https, and no header of a client changes that.
+    #[test]
+    fn sec_origin_of_a_port_with_tls() {
+        const HTTPS: (&str, &str) = ("origin", "https://app.example");
+        const HTTP: (&str, &str) = ("origin", "http://app.example");
+        const FORGED: (&str, &str) = ("x-forwarded-proto", "http");
+        for (trust, pairs, expected) in [
+            (Trust::Untrusted, &[HTTPS][..], true),
+            (Trust::Untrusted, &[HTTP], false),
+            (Trust::Untrusted, &[HTTP, FORGED], false),
+            (Trust::Trusted, &[HTTPS], true),
+            (Trust::Trusted, &[HTTP, FORGED], true),
+        ] {
+            assert_eq!(passes_by(true, "POST", trust, pairs), expected, "{trust:?} {pairs:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub(crate) async fn check(engine: &Engine, about: Circumstances, original: Resul
     let sender = Sender {
         peer: about.peer,
         proxies: &runtime.trusted_proxies,
+        is_encrypted: false,
     };
     let original = match admitted(&runtime, about, original) {
         Ok(original) => original,

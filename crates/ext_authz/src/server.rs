@@ -140,6 +140,7 @@ fn refused(connection: &Connection, refusal: &Refusal) -> Outcome {
     let sender = Sender {
         peer: connection.peer.ip(),
         proxies: &runtime.trusted_proxies,
+        is_encrypted: false,
     };
     check::refused(&connection.engine, sender, None, refusal)
 }

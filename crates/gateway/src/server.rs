@@ -56,12 +56,14 @@ pub async fn serve(
     let forwarders: Vec<Forwarder> = (0..workers.count())
         .map(|_| gateway.forwarder.with_own_connections())
         .collect();
+    let is_encrypted = settings.tls.is_some();
     let service = |peer, activity: &Arc<Activity>, worker: Option<usize>| {
         let forwarder = worker.and_then(|worker| forwarders.get(worker));
         let connection = Arc::new(Connection {
             gateway: Arc::clone(&gateway),
             forwarder: forwarder.unwrap_or(&gateway.forwarder).clone(),
             peer,
+            is_encrypted,
             activity: Arc::clone(activity),
         });
         service_fn(move |request| answer(Arc::clone(&connection), request))
@@ -82,6 +84,7 @@ pub(crate) struct Connection {
     /// Forwarder of the thread that serves the connection.
     forwarder: Forwarder,
     peer: SocketAddr,
+    is_encrypted: bool,
     activity: Arc<Activity>,
 }
 
@@ -102,6 +105,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     let sender = Sender {
         peer: peer.ip(),
         proxies: &runtime.trusted_proxies,
+        is_encrypted: connection.is_encrypted,
     };
     // SECURITY: the rate limit comes first. Every refusal writes a line to the log, also for malformed requests.
     let checked = if request.extensions().get::<TooManyRequests>().is_some() || exceeds_rate(&runtime, &request, peer) {
@@ -199,6 +203,7 @@ async fn proxy(
         peer: *peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
         host: http_rules::host_of(&request).map(str::to_owned),
+        is_encrypted: connection.is_encrypted,
     };
     let proof = ProofUse::default();
     let inbound = Inbound {

@@ -84,7 +84,7 @@ impl AdminContext {
             realms,
             active_issuers,
             connections: Arc::new(assemble::connections(&config)),
-            console: serve::console_address(config.console_origin.as_ref(), config.listen.admin.port()),
+            console: serve::console_address(&config, config.listen.admin.port()),
             clock: Clock::system(),
             json: common.output.json,
         })

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use narthex_admin::ops::Operations;
 use narthex_admin::ops::sessions::{self, LinkError};
+use narthex_config::Config;
 use narthex_console::{ConsoleOrigin, SessionSignIn};
 use narthex_engine::WebOrigin;
 use narthex_session::cookie::Secret;
@@ -27,8 +28,13 @@ pub(super) fn router(operations: &Arc<Operations>, origin: Option<&WebOrigin>) -
 }
 
 /// Address at which browsers reach the console.
-pub(crate) fn console_address(origin: Option<&WebOrigin>, admin_port: u16) -> String {
-    origin.map_or_else(|| format!("http://localhost:{admin_port}"), ToString::to_string)
+pub(crate) fn console_address(config: &Config, admin_port: u16) -> String {
+    let scheme = match config.listen.admin_tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let origin = config.console_origin.as_ref();
+    origin.map_or_else(|| format!("{scheme}://localhost:{admin_port}"), ToString::to_string)
 }
 
 /// Address of a one-time sign-in link.

@@ -6,20 +6,41 @@ use std::time::{Duration, SystemTime};
 
 use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
 use narthex_fetch::keys::KeyEdges;
+use narthex_listener::tls::PortTls;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use narthex_config::{Config, END_MARK, EndMark, RestartSettings};
+use narthex_config::{Config, END_MARK, EndMark, Listen, RestartSettings};
 
 /// Interval between looks at the files. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Certificates in use at the ports; `None` for a port without TLS.
+#[derive(Debug)]
+pub(super) struct PortCertificates {
+    pub(super) public: Option<PortTls>,
+    pub(super) admin: Option<PortTls>,
+}
+
+impl PortCertificates {
+    /// Takes the certificates of a configuration into use. A port keeps its own if there is no other: TLS is turned on and
+    /// off at a start.
+    fn replace(&self, listen: &Listen) {
+        for (port, tls) in [(&self.public, &listen.public_tls), (&self.admin, &listen.admin_tls)] {
+            if let (Some(port), Some(tls)) = (port, tls) {
+                port.replace(tls.clone());
+            }
+        }
+    }
+}
 
 /// Reads the configuration again when told to.
 pub(super) struct Reload {
     pub(super) path: PathBuf,
     pub(super) watched: Vec<PathBuf>,
     pub(super) engine: Arc<Engine>,
+    pub(super) ports: PortCertificates,
     pub(super) edges: KeyEdges,
     /// Settings that the process was started with.
     pub(super) restart_settings: RestartSettings,
@@ -49,6 +70,7 @@ impl Reload {
             match unharmed(again).await {
                 Ok((config, end_mark)) => {
                     self.end_mark = end_mark;
+                    self.ports.replace(&config.listen);
                     self.say_what_waits(&RestartSettings::of(&config));
                     self.watched = config.watched;
                 }

@@ -72,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
             "openid",
             "introspection",
+            "listener",
             "engine",
         ],
     ),

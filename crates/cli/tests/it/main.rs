@@ -84,6 +84,8 @@ mod pages;
 #[cfg(test)]
 mod pooled;
 #[cfg(test)]
+mod port_tls;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod proxies;

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::{Check, within};
 use crate::file::{AssertionSection, LimitsSection, ListenSection};
 use crate::problem::{Problem, Problems};
 use crate::read::Defaulted;
-use crate::values::Size;
+use crate::values::{List, Size};
 use crate::{Assertion, Limits, Listen};
 
 /// The largest token of product section 2, step 1.
@@ -43,16 +44,24 @@ impl Check<'_> {
                 ));
             }
         }
+        for network in written.proxy_protocol_from.value() {
+            if network.get_ref().prefix_len() == 0 {
+                let message = "this network makes every client a load balancer";
+                let problem = Problem::warning(network.span(), message);
+                self.problems.push(problem.help(
+                    "any client that reaches the public port can then state any address; name the load balancers' own",
+                ));
+            }
+        }
+        let networks = |written: &List<IpNet>| written.iter().map(|network| *network.get_ref()).collect::<Vec<IpNet>>();
         Listen {
             public,
             admin,
             ext_authz: written.ext_authz.value().copied(),
-            trusted_proxies: written
-                .trusted_proxies
-                .value()
-                .iter()
-                .map(|network| *network.get_ref())
-                .collect(),
+            trusted_proxies: networks(written.trusted_proxies.value()),
+            proxy_protocol_from: networks(written.proxy_protocol_from.value()),
+            public_tls: self.port_tls(&written.public_tls),
+            admin_tls: self.port_tls(&written.admin_tls),
             shutdown_grace: within(
                 &mut self.problems,
                 "shutdown_grace",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::read::{Defaulted, Optional, section};
+use crate::read::{Defaulted, Optional, Required, section};
 use crate::values::{Count, List, Rate, Size, WebUrl, choice};
 
 section! {
@@ -29,8 +29,41 @@ section! {
         ///
         /// Empty by default: a forwarded header from any other address is a forgery.
         trusted_proxies: Defaulted<List<IpNet>> = "[]", eg "[\"127.0.0.1\", \"10.0.0.0/8\"]";
+        /// Networks of load balancers that pass on bytes and begin each connection to the public port with a header of the
+        /// PROXY protocol, version 2. The address in it is then the client's, for limits, logs, and `trusted_proxies`.
+        ///
+        /// Empty by default. A connection from one of these networks that does not begin with such a header is closed.
+        /// Let no client reach the port with an address of these networks.
+        proxy_protocol_from: Defaulted<List<IpNet>> = "[]", eg "[\"10.0.0.0/24\"]";
+        /// TLS on the public port. By default, connections are plain.
+        ///
+        /// The port speaks TLS 1.2 and 1.3, and offers HTTP/2 and HTTP/1.1 (ALPN). The files are read again when they
+        /// change, and new connections then get the new certificate; if they cannot be used, the old one stays. To turn
+        /// TLS on or off, restart Narthex.
+        public_tls: Optional<TlsSection>;
+        /// TLS on the admin port, with the same keys as `public_tls`.
+        admin_tls: Optional<TlsSection>;
         /// Grace period for running requests and each WebSocket after Narthex is told to stop, on both ports.
         shutdown_grace: Defaulted<Duration> = "\"10s\"";
+    }
+}
+
+section! {
+    /// Files of a port that speaks TLS.
+    ///
+    /// ```toml
+    /// [listen]
+    /// public_tls = { certificate_file = "tls.pem", key_file = "tls.key" }
+    /// ```
+    TlsSection {
+        /// PEM file with the certificate of this server, followed by those between it and its authority.
+        certificate_file: Required<PathBuf>, eg "\"tls.pem\"";
+        /// PEM file with the private key of the certificate, without a password.
+        key_file: Required<PathBuf>, eg "\"tls.key\"";
+        /// PEM file with the certificates of authorities. If it is set, a client needs a certificate of one of them (mutual
+        /// TLS); without one, it gets no connection. The certificate names no user: requests need their tokens all the
+        /// same.
+        client_ca_file: Optional<PathBuf>, eg "\"clients.pem\"";
     }
 }
 
@@ -143,7 +176,8 @@ section! {
         /// Address at which browsers reach the console: scheme, host and, if it is not the usual one, port. Its pages answer
         /// for this host and for names of this machine only. Required unless `listen.admin` is a loopback address.
         ///
-        /// Sign-in needs https, or a name of this machine. A proxy that terminates TLS must be in `listen.trusted_proxies`.
+        /// Sign-in needs https (`listen.admin_tls`), or a name of this machine. A proxy that terminates TLS must be in
+        /// `listen.trusted_proxies`.
         origin: Optional<String>, eg "\"https://narthex.example.com\"";
     }
 }

@@ -27,7 +27,8 @@ pub(super) fn set_forwarding(headers: &mut HeaderMap, origin: &Origin) {
         headers.insert(FOR, chain);
     }
     if !headers.contains_key(PROTO) {
-        headers.insert(PROTO, HeaderValue::from_static("http"));
+        let scheme = if origin.is_encrypted { "https" } else { "http" };
+        headers.insert(PROTO, HeaderValue::from_static(scheme));
     }
     if let (Some(host), false) = (&origin.host, headers.contains_key(HOST)) {
         insert(headers, HOST, host);
@@ -137,6 +138,7 @@ mod tests {
             peer: "127.0.0.1:1".parse().unwrap(),
             trust,
             host: Some("app".to_owned()),
+            is_encrypted: false,
         }
     }
 
@@ -163,6 +165,29 @@ mod tests {
             set_forwarding(&mut headers, &origin(Trust::Trusted));
             assert_eq!(headers.get("x-forwarded-for").unwrap().as_bytes(), chain, "{lines:?}");
             assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+        }
+    }
+
+    /// The scheme of the port, if no trusted proxy states another.
+    #[test]
+    fn the_forwarded_scheme_is_that_of_the_connection() {
+        for (trust, is_encrypted, stated, expected) in [
+            (Trust::Untrusted, true, Some("http"), "https"),
+            (Trust::Untrusted, false, Some("https"), "http"),
+            (Trust::Trusted, true, None, "https"),
+            (Trust::Trusted, true, Some("http"), "http"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(stated.map(|stated| {
+                let name = HeaderName::from_static("x-forwarded-proto");
+                (name, HeaderValue::from_static(stated))
+            }));
+            let origin = Origin {
+                is_encrypted,
+                ..origin(trust)
+            };
+            set_forwarding(&mut headers, &origin);
+            assert_eq!(headers.get("x-forwarded-proto").unwrap(), expected);
         }
     }
 

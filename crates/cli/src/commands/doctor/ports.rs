@@ -36,10 +36,33 @@ pub(super) async fn look(listen: &Listen) -> Vec<Finding> {
     let ext_authz = listen.ext_authz.map(|address| ("ext_authz", address, checks));
     let mut findings = Vec::new();
     for (name, address, probe) in [public, admin].into_iter().chain(ext_authz) {
-        let (state, message) = port(name, address, probe).await;
+        let speaks_tls = match name {
+            "public" => listen.public_tls.is_some(),
+            "admin" => listen.admin_tls.is_some(),
+            _ => false,
+        };
+        let (state, message) = if speaks_tls {
+            port_with_tls(name, address).await
+        } else {
+            port(name, address, probe).await
+        };
         findings.push(Finding::new("port", format!("{name} {address}"), state, message));
     }
     findings
+}
+
+/// Tries to bind a port that speaks TLS. The process that has it is not asked: its certificate is for other names than an
+/// address.
+async fn port_with_tls(name: &str, address: SocketAddr) -> (State, String) {
+    match TcpListener::bind(address).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => (
+            State::Warning,
+            format!(
+                "in use, by this narthex or another program: `listen.{name}_tls` is set, and a port with TLS is not asked"
+            ),
+        ),
+        _ => port(name, address, probe("/", 0, "")).await,
+    }
 }
 
 async fn port(name: &str, address: SocketAddr, probe: Probe) -> (State, String) {

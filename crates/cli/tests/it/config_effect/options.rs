@@ -37,6 +37,22 @@ const HERE: &[(&str, &str)] = &[
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listen.trusted_proxies", "sec_xff_untrusted"),
     (
+        "listen.proxy_protocol_from",
+        "sec_the_client_of_a_load_balancer_is_the_one_that_it_states",
+    ),
+    (
+        "listen.public_tls.certificate_file",
+        "the_public_port_speaks_tls_and_takes_a_new_certificate",
+    ),
+    (
+        "listen.public_tls.key_file",
+        "the_public_port_speaks_tls_and_takes_a_new_certificate",
+    ),
+    (
+        "listen.public_tls.client_ca_file",
+        "sec_mutual_tls_needs_a_certificate_and_no_less_a_token",
+    ),
+    (
         "console.origin",
         "the_console_answers_for_its_origin_and_signs_browsers_in",
     ),
@@ -184,6 +200,12 @@ const EXEMPT: &[(&str, &str)] = &[
         "listen.ext_authz",
         "an address: without it nothing answers Envoy, and the tests of `envoy` ask there",
     ),
+    (
+        "listen.admin_tls.certificate_file",
+        "read by the same code as `public_tls`, whose tests are in `port_tls`",
+    ),
+    ("listen.admin_tls.key_file", "the same"),
+    ("listen.admin_tls.client_ca_file", "the same"),
     ("listen.shutdown_grace", "how long the end may take"),
     ("store.path", "where the directory lies, not what it says"),
     ("store.url", "where the directory lies, not what it says"),
