@@ -20,10 +20,11 @@ use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, M
 use narthex_ext_authz::serve_ext_authz;
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
-use narthex_gateway::{Gateway, UpstreamSettings, serve};
+use narthex_gateway::{Gateway, serve};
 use narthex_listener::tls::PortTls;
 use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
+use narthex_upstream::ConnectorSettings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -107,7 +108,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         .context(declaring)?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let engine = Engine::new(settings(&config), clock, directory, runtime, metrics).await?;
-    let gateway = Gateway::new(engine, &upstreams(&config, shares))?;
+    let gateway = Gateway::new(engine, upstreams(&config, shares))?;
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
     let console = console_address(&config, admin.local_addr()?.port());
@@ -247,8 +248,8 @@ fn settings(config: &Config) -> EngineSettings {
     }
 }
 
-fn upstreams(config: &Config, shares: DescriptorShares) -> UpstreamSettings {
-    UpstreamSettings {
+fn upstreams(config: &Config, shares: DescriptorShares) -> ConnectorSettings {
+    ConnectorSettings {
         connect_timeout: config.limits.connect_timeout,
         sockets: usize::try_from(shares.upstreams).unwrap_or(usize::MAX),
     }

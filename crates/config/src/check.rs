@@ -191,6 +191,7 @@ impl Check<'_> {
     ) {
         let written = file.route.value();
         self.laxer_routes(written, routes);
+        self.authorities_of_servers(written, settings);
         let places = issuers.iter().map(|issuer| &issuer.places);
         let token_headers: Vec<_> = places.flat_map(|places| places.headers.iter().cloned()).collect();
         self.names_set_and_read(written, routes, settings, &token_headers);

@@ -34,6 +34,7 @@ pub mod request_facts;
 pub mod respond;
 pub mod return_path;
 mod runtime;
+mod servers;
 pub mod session;
 pub mod sign_in;
 mod spent_states;
@@ -62,6 +63,7 @@ pub use runtime::{
     ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, MethodOverride, RouteRuntime, Runtime,
     TokenFrom,
 };
+pub use servers::{Server, Servers};
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
 pub use spent_states::SpentStates;
 pub use upstream::{

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use http::HeaderName;
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
+use narthex_listener::tls::UpstreamTls;
+
+use crate::servers::Servers;
 
 /// The protocol of RFC 6455: routes pass on this one unless they name others.
 pub const WEBSOCKET: &str = "websocket";
@@ -13,11 +16,13 @@ pub const WEBSOCKET: &str = "websocket";
 pub struct Upstream {
     /// `http` or `https`.
     pub scheme: Scheme,
-    /// Host and port.
-    pub authority: Authority,
+    /// Its servers, all of the same scheme and protocol.
+    pub servers: Servers,
+    /// TLS with authorities of its own; `None` for those of the system.
+    pub tls: Option<UpstreamTls>,
     /// Protocol: HTTP/2 without negotiation (`h2c://` in the configuration) for gRPC servers.
     pub protocol: UpstreamProtocol,
-    /// The upstream as configured: the `aud` of assertions.
+    /// The upstream as configured, by its first server: the `aud` of assertions.
     pub audience: String,
     /// Time to wait for the head of the answer, or for the upstream to take more of the request's body.
     pub timeout: Duration,

@@ -39,7 +39,8 @@ pub(crate) enum StreamError {
 /// A body that ends with an error if it is too long or idle for too long.
 #[derive(Debug)]
 pub(crate) struct LimitedBody<B> {
-    body: B,
+    /// `None` for a body that is empty from the beginning.
+    body: Option<B>,
     left: u64,
     bytes_max: u64,
     idle: Duration,
@@ -60,7 +61,7 @@ impl<B> LimitedBody<B> {
     /// count the time in which the client sends nothing.
     pub(crate) const fn request(body: B, limits: StreamLimits, taken: Arc<LastActivity>) -> Self {
         Self {
-            body,
+            body: Some(body),
             left: limits.body_bytes,
             bytes_max: limits.body_bytes,
             idle: limits.idle,
@@ -88,10 +89,25 @@ impl<B> LimitedBody<B> {
         }
     }
 
+    /// Creates an empty body.
+    pub(crate) const fn none(limits: StreamLimits) -> Self {
+        Self {
+            body: None,
+            left: 0,
+            bytes_max: 0,
+            idle: limits.idle,
+            alarm: None,
+            taken: None,
+            owned: None,
+            left_out: true,
+            _under_way: None,
+        }
+    }
+
     /// Creates an answer's body with an idle timeout only. Its request is under way until it has ended.
     pub(crate) const fn answer(body: B, limits: StreamLimits, under_way: Option<LoadPermit>) -> Self {
         Self {
-            body,
+            body: Some(body),
             left: u64::MAX,
             bytes_max: u64::MAX,
             idle: limits.idle,
@@ -113,10 +129,10 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for LimitedBody<B
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
-        if this.left_out {
+        let Some(body) = this.body.as_mut().filter(|_| !this.left_out) else {
             return Poll::Ready(None);
-        }
-        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+        };
+        let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
             if let Some(taken) = &this.taken {
                 taken.excuse();
             }
@@ -146,14 +162,13 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for LimitedBody<B
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left_out || self.body.is_end_stream()
+        self.left_out || self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.left_out {
-            SizeHint::with_exact(0)
-        } else {
-            self.body.size_hint()
+        match &self.body {
+            Some(body) if !self.left_out => body.size_hint(),
+            _ => SizeHint::with_exact(0),
         }
     }
 }

@@ -1,31 +1,13 @@
 //! The doors of one process: the engine, and the forwarder of requests to upstreams.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::lifetime::Lifetimes;
 use crate::proxy::Forwarder;
 use narthex_engine::Engine;
-
-/// Sizes and times of the connections to upstreams, for the life of the process.
-#[derive(Debug, Clone)]
-pub struct UpstreamSettings {
-    /// Time limit for opening a connection to an upstream.
-    pub connect_timeout: Duration,
-    /// Upper limit of connections to all upstreams together.
-    pub sockets: usize,
-}
-
-impl Default for UpstreamSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            sockets: 10_000,
-        }
-    }
-}
+use narthex_upstream::{Connector, ConnectorSettings};
 
 /// Error that keeps the doors from opening.
 #[derive(Debug, Error)]
@@ -52,8 +34,9 @@ impl Gateway {
     /// # Errors
     ///
     /// [`StartError`].
-    pub fn new(engine: Arc<Engine>, settings: &UpstreamSettings) -> Result<Arc<Self>, StartError> {
-        let forwarder = Forwarder::new(settings.connect_timeout, settings.sockets, engine.via.again())?;
+    pub fn new(engine: Arc<Engine>, settings: ConnectorSettings) -> Result<Arc<Self>, StartError> {
+        let connector = Connector::new(settings, Arc::clone(&engine))?;
+        let forwarder = Forwarder::new(connector, engine.via.again());
         Ok(Arc::new(Self {
             engine,
             forwarder,

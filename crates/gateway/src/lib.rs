@@ -12,11 +12,9 @@ mod lifetime;
 mod login;
 mod me;
 mod metadata;
-mod probe;
 mod proxy;
 mod server;
 mod upgrade;
 
-pub use gateway::{Gateway, StartError, UpstreamSettings};
-pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
+pub use gateway::{Gateway, StartError};
 pub use server::serve;

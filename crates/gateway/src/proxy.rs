@@ -1,5 +1,6 @@
 //! The proxy door: a request that may pass is streamed to its upstream, and its answer back.
 
+mod failover;
 pub(crate) mod headers;
 
 use std::borrow::Cow;
@@ -12,9 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use narthex_decision::{OwnedHeaders, Preflight, Reason, remove_headers, remove_identity_headers, spelled_like};
 use thiserror::Error;
@@ -32,7 +31,8 @@ use narthex_engine::respond::Refusal;
 use narthex_engine::session_cookie;
 use narthex_engine::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
 use narthex_listener::idle_timeout::Activity;
-use narthex_listener::sockets::{NoSocket, Sockets};
+use narthex_listener::sockets::NoSocket;
+use narthex_upstream::Connector;
 
 use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_has_no_use_for, set_forwarding};
 
@@ -135,8 +135,9 @@ const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// Window of a whole connection, so large that streams whose clients take nothing leave enough for the others.
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
-type Connector = HttpsConnector<Sockets>;
-type Pool = Client<Connector, LifetimeBody<LimitedBody<Incoming>>>;
+/// Body of a forwarded request.
+type OutboundBody = LifetimeBody<LimitedBody<Incoming>>;
+type Pool = Client<Connector, OutboundBody>;
 
 /// Upstream of a request, with its limits and the place that the request holds among those under way.
 pub(crate) struct UpstreamSlot<'u> {
@@ -163,25 +164,8 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Creates pools of at most this many connections, which trust the system's certificate authorities.
-    ///
-    /// # Errors
-    ///
-    /// An error if the system's certificate authorities cannot be read.
-    pub(crate) fn new(connect_timeout: Duration, sockets: usize, via: Via) -> std::io::Result<Self> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(connect_timeout));
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(Sockets::new(connector, sockets));
-        Ok(Self::with(https, via))
-    }
-
-    fn with(connector: Connector, via: Via) -> Self {
+    /// Creates pools of connections.
+    pub(crate) fn new(connector: Connector, via: Via) -> Self {
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());
             builder
@@ -205,7 +189,7 @@ impl Forwarder {
     /// Creates a forwarder with connections of its own: each is served by the thread that opened it. An answer for
     /// another thread comes in more pieces and costs more.
     pub(crate) fn with_own_connections(&self) -> Self {
-        Self::with(self.connector.clone(), self.via.again())
+        Self::new(self.connector.clone(), self.via.again())
     }
 
     /// Forwards an allowed request and streams the answer back.
@@ -245,10 +229,6 @@ impl Forwarder {
             Some((upgrade, _)) => upgrade.ask(request.headers_mut()),
             None => remove_handshake(request.headers_mut()),
         }
-        let pool = match upstream.protocol {
-            UpstreamProtocol::Negotiated => &self.negotiated,
-            UpstreamProtocol::Http2 => &self.http2,
-        };
         // The upstream's timeout restarts with each part of the body that it takes.
         let taken = Arc::new(LastActivity::new());
         let kind = StreamKind::of_request(request.headers());
@@ -261,19 +241,42 @@ impl Forwarder {
             };
             LifetimeBody::new(body, kind, lasts)
         });
-        let answer = tokio::select! {
-            biased;
-            answer = pool.request(request) => answer.map_err(|error| failed(&error, upstream))?,
-            () = taken.silence(upstream.timeout) => return Err(ForwardError::Timeout {
-                upstream: upstream.audience.clone(),
-                seconds: upstream.timeout.as_secs(),
-            }),
+        let answer = if upstream.servers.is_one() {
+            self.send(request, upstream, &taken).await?
+        } else {
+            // In a box of its own, so that the future of requests to one server stays small.
+            Box::pin(self.send_to_one_of(request, upstream, limits, &taken)).await?
         };
         client_stream.activity.wait_for_reader(limits.idle);
         respond(answer, client_side, slot, client_stream).map_err(|fault| ForwardError::BadAnswer {
             upstream: upstream.audience.clone(),
             fault,
         })
+    }
+
+    /// Sends a request to the server in its target, and waits for the head of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardError`].
+    async fn send(
+        &self,
+        request: Request<OutboundBody>,
+        upstream: &Upstream,
+        taken: &Arc<LastActivity>,
+    ) -> Result<Response<Incoming>, ForwardError> {
+        let pool = match upstream.protocol {
+            UpstreamProtocol::Negotiated => &self.negotiated,
+            UpstreamProtocol::Http2 => &self.http2,
+        };
+        tokio::select! {
+            biased;
+            answer = pool.request(request) => answer.map_err(|error| failed(&error, upstream)),
+            () = taken.silence(upstream.timeout) => Err(ForwardError::Timeout {
+                upstream: upstream.audience.clone(),
+                seconds: upstream.timeout.as_secs(),
+            }),
+        }
     }
 
     /// Returns the upgrade to forward, if the request asks for one. HTTP/2 connections do not change their protocol.
@@ -418,7 +421,7 @@ fn target(inbound: &Uri, at: Option<&FoundAt>, upstream: &Upstream) -> Result<Ur
     };
     Uri::builder()
         .scheme(upstream.scheme.clone())
-        .authority(upstream.authority.clone())
+        .authority(upstream.servers.first().authority().clone())
         .path_and_query(path_and_query)
         .build()
         .map_err(unforwardable)

@@ -119,10 +119,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         "console",
         &["directory", "decision", "session", "engine", "explain", "ops"],
     ),
+    // upstreams
+    ("upstream", &["listener", "fetch", "engine"]),
     // doors
     (
         "gateway",
-        &["directory", "listener", "decision", "fetch", "engine", "login"],
+        &["directory", "listener", "decision", "engine", "login", "upstream"],
     ),
     ("ext-authz", &["listener", "decision", "engine"]),
     // top
@@ -150,6 +152,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "admin",
             "console",
+            "upstream",
             "gateway",
             "ext-authz",
         ],

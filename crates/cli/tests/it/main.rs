@@ -100,6 +100,8 @@ mod resources;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod slow_clients;

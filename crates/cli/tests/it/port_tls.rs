@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep};
 use crate::world::{GUARDED, World, config, member};
 
 /// A certificate and its key, in PEM.
-struct Pair {
-    certificate: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
     key: String,
 }
 
-fn self_signed() -> Pair {
+pub(crate) fn self_signed() -> Pair {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     Pair {
@@ -41,7 +41,8 @@ fn authority() -> (String, Pair) {
     (certificate, pair)
 }
 
-async fn world(more: &str, pair: &Pair, files: &[(&str, &str)]) -> World {
+/// The usual surroundings with TLS on the public port.
+pub(crate) async fn world(more: &str, pair: &Pair, files: &[(&str, &str)]) -> World {
     let line = format!("[listen]\npublic_tls = {{ certificate_file = \"tls.pem\", key_file = \"tls.key\"{more} }}");
     let files = [
         &[("tls.pem", pair.certificate.as_str()), ("tls.key", pair.key.as_str())][..],

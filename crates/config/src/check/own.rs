@@ -18,7 +18,8 @@ impl Check<'_> {
     pub(crate) fn own_upstreams(&mut self, written: &List<RouteSection>, listen: &Listen) {
         for url in written
             .iter()
-            .filter_map(|section| section.get_ref().upstream.spanned())
+            .filter_map(|section| section.get_ref().upstream.value())
+            .flat_map(|urls| &urls.0)
         {
             let ports = [("public", listen.public), ("admin", listen.admin)];
             let own = ports

@@ -1,5 +1,6 @@
 //! `[[route]]`: paths, their requirements and their upstreams.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::read::{Defaulted, Optional, Required, section};
@@ -74,9 +75,17 @@ section! {
         /// can ask for more.
         scopes: Optional<OneOrMany<String>>, eg "[\"write\"]";
         /// Destination of requests that pass: scheme, host and port. The path is forwarded as it was matched, byte for byte, but
-        /// for `strip_prefix`. `h2c://` speaks HTTP/2
-        /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints and the `ext_authz` port.
-        upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
+        /// for `strip_prefix`. `h2c://` speaks HTTP/2 without TLS, as gRPC servers expect. A route without `upstream` answers
+        /// only at the forward-auth endpoints and the `ext_authz` port.
+        ///
+        /// A list names several servers of one application, with the same scheme. Requests go to them in turn. One that
+        /// cannot be reached, or breaks off before its answer, gets no request for ten seconds. A request that is safe to
+        /// repeat (`GET`, `HEAD`, `OPTIONS`, `PUT` or `DELETE`, without a body) then goes to the next one, two times at
+        /// most. In logs and in the default `audience`, the first server stands for all.
+        upstream: Optional<OneOrMany<UrlText>>, eg "\"http://127.0.0.1:9000\"";
+        /// PEM file with the certificates of the authorities that an `https://` upstream is trusted by, instead of the
+        /// system's. It is read again when it changes.
+        upstream_ca_file: Optional<PathBuf>, eg "\"internal-ca.pem\"";
         /// Beginning of the path that is removed before a request is forwarded: whole segments, literal text, without a `/`
         /// at the end. Each `path` of the route has to begin with it. With `/grafana`, the upstream gets `/d/1` for
         /// `/grafana/d/1`, and `/` for `/grafana`. Nothing in an answer is rewritten, `Location` and links neither: tell

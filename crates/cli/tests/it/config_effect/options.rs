@@ -155,6 +155,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("issuer.secret_format", "sec_config_effect_of_shared_secrets"),
     ("route.path", "sec_the_doors_agree_on_every_request"),
     ("route.require", "sec_the_doors_agree_on_every_request"),
+    (
+        "route.upstream_ca_file",
+        "sec_an_upstream_is_trusted_by_the_authorities_of_its_route_alone",
+    ),
     ("route.upstream", "sec_the_doors_agree_on_every_request"),
     ("route.audience", "sec_assertion_audience"),
     ("route.body_size", "a_body_larger_than_the_route_takes_is_refused"),

@@ -3,17 +3,19 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use http::uri::{Authority, Scheme};
 use http::{HeaderName, Uri};
 use narthex_decision::RequestPath;
 use narthex_engine::{
-    ForwardToken, LoginUse, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
+    ForwardToken, LoginUse, MethodOverride, ProtocolProblem, Servers, UpgradeProtocols, Upstream, UpstreamProtocol,
+    WebOrigin,
 };
 use toml::Spanned;
 
 use super::super::{Check, Reported, within_if_written};
 use crate::file::{self, RouteSection};
 use crate::problem::Problem;
-use crate::values::UrlText;
+use crate::values::{List, UrlText};
 use crate::{Limits, RouteSettings};
 
 /// Permitted time limits for an upstream: until it begins its answer, and for silence later.
@@ -22,6 +24,45 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::
 /// The longest `audience`, in bytes: it is in every assertion, and an assertion has at most 2 KB, half of which an external
 /// id may take.
 const AUDIENCE_BYTES_MAX: usize = 128;
+
+/// URL of a server: scheme, host and port.
+struct ServerUrl {
+    scheme: Scheme,
+    authority: Authority,
+    protocol: UpstreamProtocol,
+    /// As written, without a slash at the end.
+    text: String,
+}
+
+impl ServerUrl {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri = text.parse::<Uri>().map_err(|_| "is not a URL")?;
+        let (scheme, protocol) = match uri.scheme_str() {
+            Some("http") => (Scheme::HTTP, UpstreamProtocol::Negotiated),
+            Some("h2c") => (Scheme::HTTP, UpstreamProtocol::Http2),
+            Some("https") => (Scheme::HTTPS, UpstreamProtocol::Negotiated),
+            _ => return Err("must begin with `http://`, `https://` or `h2c://`"),
+        };
+        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or("names no host")?;
+        if authority.as_str().contains('@') {
+            return Err("must not carry a user name or password");
+        }
+        let has_port = authority.as_str() != authority.host();
+        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err("has no port from 1 to 65535");
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err("must not have a path or query: what is matched is what is forwarded");
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.clone(),
+            protocol,
+            text: text.trim_end_matches('/').to_owned(),
+        })
+    }
+}
 
 impl Check<'_> {
     pub(super) fn route_settings(&mut self, section: &RouteSection) -> Option<RouteSettings> {
@@ -35,7 +76,7 @@ impl Check<'_> {
         let token_from = self.route_token_from(section).ok();
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
-            Some(url) => self.upstream(section, url, &limits).map(Some),
+            Some(urls) => self.upstream(section, &urls.get_ref().0, &limits).map(Some),
         };
         let audience = self.audience(section);
         let headers = self.identity_headers(section);
@@ -47,6 +88,7 @@ impl Check<'_> {
                 ("forward_token", forwards),
                 ("upgrades", upgrades),
                 ("strip_prefix", section.strip_prefix.span()),
+                ("upstream_ca_file", section.upstream_ca_file.span()),
                 ("upstream_timeout", section.upstream_timeout.span()),
                 ("idle_timeout", section.idle_timeout.span()),
                 ("body_size", section.body_size.span()),
@@ -107,57 +149,46 @@ impl Check<'_> {
         Some(audience.clone())
     }
 
-    fn upstream(&mut self, section: &RouteSection, url: &Spanned<UrlText>, limits: &Limits) -> Option<Upstream> {
-        let text = url.get_ref().0.as_str();
-        let refuse = |check: &mut Self, why: &str| {
-            let problem = Problem::error(url.span(), format!("`upstream` {why}"));
-            check
-                .problems
-                .push(problem.help("write scheme, host and port, such as `\"http://127.0.0.1:9000\"`"));
-        };
-        let Ok(uri) = text.parse::<Uri>() else {
-            refuse(self, "is not a URL");
-            return None;
-        };
-        let scheme = match uri.scheme_str() {
-            Some("http" | "h2c") => http::uri::Scheme::HTTP,
-            Some("https") => http::uri::Scheme::HTTPS,
-            _ => {
-                refuse(self, "must begin with `http://`, `https://` or `h2c://`");
+    fn upstream(&mut self, section: &RouteSection, urls: &List<UrlText>, limits: &Limits) -> Option<Upstream> {
+        let read: Vec<Option<ServerUrl>> = urls.iter().map(|url| self.server_url(url)).collect();
+        let servers: Vec<ServerUrl> = read.into_iter().collect::<Option<_>>()?;
+        let (first, others) = servers.split_first()?;
+        for (number, (server, url)) in servers.iter().zip(urls).enumerate() {
+            if (&server.scheme, server.protocol) != (&first.scheme, first.protocol) {
+                self.error(url.span(), "the servers of one `upstream` must have the same scheme");
                 return None;
             }
+            if servers
+                .iter()
+                .take(number)
+                .any(|other| other.authority == server.authority)
+            {
+                self.error(url.span(), "this server is in the list twice");
+                return None;
+            }
+        }
+        let tls = match section.upstream_ca_file.spanned() {
+            Some(file) if first.scheme != Scheme::HTTPS => {
+                self.error(
+                    file.span(),
+                    "`upstream_ca_file` does nothing without an `https://` upstream",
+                );
+                return None;
+            }
+            Some(file) => Some(self.upstream_tls(file).ok()?),
+            None => None,
         };
-        let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            refuse(self, "names no host");
-            return None;
-        };
-        if authority.as_str().contains('@') {
-            refuse(self, "must not carry a user name or password");
-            return None;
-        }
-        let has_port = authority.as_str() != authority.host();
-        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
-            refuse(self, "has no port from 1 to 65535");
-            return None;
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            refuse(
-                self,
-                "must not have a path or query: what is matched is what is forwarded",
-            );
-            return None;
-        }
         let strip_prefix = self.strip_prefix(section).ok();
         let upgrades = self.upgrades(section)?;
         Some(Upstream {
-            scheme,
-            authority: authority.clone(),
-            protocol: if uri.scheme_str() == Some("h2c") {
-                UpstreamProtocol::Http2
-            } else {
-                UpstreamProtocol::Negotiated
-            },
-            audience: text.trim_end_matches('/').to_owned(),
+            scheme: first.scheme.clone(),
+            servers: Servers::new(
+                first.authority.clone(),
+                others.iter().map(|server| server.authority.clone()).collect(),
+            ),
+            tls,
+            protocol: first.protocol,
+            audience: first.text.clone(),
             timeout: section
                 .upstream_timeout
                 .value()
@@ -175,6 +206,41 @@ impl Check<'_> {
                 .value()
                 .and_then(|name| HeaderName::try_from(name.as_str()).ok()),
         })
+    }
+
+    /// One server of an upstream.
+    fn server_url(&mut self, url: &Spanned<UrlText>) -> Option<ServerUrl> {
+        let text = url.get_ref().0.as_str();
+        let read = ServerUrl::parse(text);
+        read.map_err(|why| {
+            let problem = Problem::error(url.span(), format!("`upstream` {why}"));
+            self.problems
+                .push(problem.help("write scheme, host and port, such as `\"http://127.0.0.1:9000\"`"));
+        })
+        .ok()
+    }
+
+    /// Refuses two routes that trust one server by different authorities: its connections serve both.
+    pub(crate) fn authorities_of_servers(&mut self, written: &List<RouteSection>, settings: &[RouteSettings]) {
+        let mut known: Vec<&Upstream> = Vec::new();
+        for (section, settings) in written.iter().zip(settings) {
+            let Some(upstream) = settings.upstream.as_ref().filter(|one| one.scheme == Scheme::HTTPS) else {
+                continue;
+            };
+            let shares = |other: &&&Upstream| {
+                let mut servers = other.servers.authorities();
+                servers.any(|server| upstream.servers.authorities().any(|own| own == server))
+            };
+            if known.iter().filter(shares).any(|other| other.tls != upstream.tls) {
+                let section = section.get_ref();
+                let span = section.upstream_ca_file.span().or_else(|| section.upstream.span());
+                let message = "another route has this upstream and another `upstream_ca_file`";
+                let problem = Problem::error(span.unwrap_or_default(), message);
+                self.problems
+                    .push(problem.help("write the same `upstream_ca_file` on every route with this upstream"));
+            }
+            known.push(upstream);
+        }
     }
 
     /// The prefix that a route removes from paths, if one is written.

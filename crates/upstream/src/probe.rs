@@ -1,4 +1,4 @@
-//! Probe of an upstream, independent of any request: its name, its port, its certificate. It sends no request.
+//! Probe of a server of an upstream, independent of any request: its name, its port, its certificate. It sends no request.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::{Authority, Scheme};
 use hyper::service::Service as _;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::service::TowerToHyperService;
 
@@ -33,15 +35,15 @@ pub enum UpstreamTrouble {
     Other(String),
 }
 
-/// Returns the addresses of an upstream.
+/// Returns the addresses of a server of an upstream.
 ///
 /// # Errors
 ///
 /// [`UpstreamTrouble::Unresolved`].
-pub async fn upstream_addresses(upstream: &Upstream) -> Result<Vec<SocketAddr>, UpstreamTrouble> {
-    let https = upstream.scheme == http::uri::Scheme::HTTPS;
-    let port = upstream.authority.port_u16().unwrap_or(if https { 443 } else { 80 });
-    let host = upstream.authority.host();
+pub async fn server_addresses(upstream: &Upstream, server: &Authority) -> Result<Vec<SocketAddr>, UpstreamTrouble> {
+    let https = upstream.scheme == Scheme::HTTPS;
+    let port = server.port_u16().unwrap_or(if https { 443 } else { 80 });
+    let host = server.host();
     let bare = host
         .strip_prefix('[')
         .and_then(|inner| inner.strip_suffix(']'))
@@ -55,28 +57,31 @@ pub async fn upstream_addresses(upstream: &Upstream) -> Result<Vec<SocketAddr>, 
         .map_err(|error| UpstreamTrouble::Unresolved(error.to_string()))
 }
 
-/// Connects to an upstream as the proxy door does, TLS included, and closes the connection.
+/// Connects to a server of an upstream as the proxy door does, TLS included, and closes the connection.
 ///
 /// # Errors
 ///
 /// [`UpstreamTrouble`], the first problem found.
-pub async fn probe_upstream(upstream: &Upstream, wait: Duration) -> Result<(), UpstreamTrouble> {
+pub async fn probe_upstream(upstream: &Upstream, server: &Authority, wait: Duration) -> Result<(), UpstreamTrouble> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_native_roots()
-        .map_err(|error| UpstreamTrouble::Other(error.to_string()))?
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(connector);
+    let connector = match &upstream.tls {
+        Some(tls) => HttpsConnector::from((connector, tls.config())),
+        None => HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| UpstreamTrouble::Other(error.to_string()))?
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(connector),
+    };
     let uri = Uri::builder()
         .scheme(upstream.scheme.clone())
-        .authority(upstream.authority.clone())
+        .authority(server.clone())
         .path_and_query("/")
         .build()
         .map_err(|error| UpstreamTrouble::Other(error.to_string()))?;
     let connect = async {
-        upstream_addresses(upstream).await?;
+        server_addresses(upstream, server).await?;
         let connected = TowerToHyperService::new(connector).call(uri).await;
         connected.map(drop).map_err(|error| trouble(&*error))
     };
