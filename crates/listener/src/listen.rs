@@ -110,19 +110,19 @@ pub async fn serve<S, B>(
         is_proxy,
     } = options;
     let mut stop = pin!(stop);
-    let port = Port::new(listener, &settings);
+    let port = Port::new(&settings);
     let mut sweep = pin!(port.connections.sweep());
     let protocol = Protocol {
         builder: builder(&settings),
         tls: settings.tls.clone(),
     };
-    let mut next = Box::pin(port.accept(&is_proxy));
+    let mut next = Box::pin(port.accept(&listener, &is_proxy));
     // Connections of load balancers whose headers are being read. Each has a place, so there are not too many.
     let mut announced = FuturesUnordered::new();
     loop {
         let connection = tokio::select! {
             accepted = &mut next => {
-                next.set(port.accept(&is_proxy));
+                next.set(port.accept(&listener, &is_proxy));
                 if port.is_load_balancer(accepted.peer.ip()) {
                     announced.push(port.client_of(accepted, &is_proxy));
                     continue;
@@ -137,6 +137,8 @@ pub async fn serve<S, B>(
     }
     // Both may hold places, or wait for one.
     drop((next, announced));
+    // Clients that come now are refused at once and can go to another node, instead of waiting for the end.
+    drop(listener);
     port.connections.end();
     // Once this task has all places, no connection is left. Connections still open after the grace period are cut off.
     let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
@@ -163,7 +165,6 @@ struct Protocol {
 
 /// A port, and the holders of its places.
 struct Port {
-    listener: TcpListener,
     places: Arc<Semaphore>,
     clients: Arc<Clients>,
     connections: Connections,
@@ -189,9 +190,8 @@ struct AcceptedConnection {
 }
 
 impl Port {
-    fn new(listener: TcpListener, settings: &ServerSettings) -> Self {
+    fn new(settings: &ServerSettings) -> Self {
         Self {
-            listener,
             places: Arc::new(Semaphore::new(settings.connections)),
             clients: Clients::new(settings.connections_per_client),
             connections: Connections::new(settings.head_timeout),
@@ -307,9 +307,9 @@ impl Port {
     }
 
     /// Returns the next connection that gets a place, once there is one.
-    async fn accept(&self, is_proxy: &impl Fn(IpAddr) -> bool) -> AcceptedConnection {
+    async fn accept(&self, listener: &TcpListener, is_proxy: &impl Fn(IpAddr) -> bool) -> AcceptedConnection {
         loop {
-            let (stream, peer) = match self.listener.accept().await {
+            let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.cannot_accept(&error).await;

@@ -64,6 +64,8 @@ mod key_flood;
 #[cfg(test)]
 mod language;
 #[cfg(test)]
+mod large_bodies;
+#[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod machine_keys;

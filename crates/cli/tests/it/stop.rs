@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use narthex_testkit::{
-    raw,
+    Client, raw,
     websocket::{TEXT, WebSocket},
 };
 use tokio::{
@@ -67,5 +67,25 @@ async fn a_web_socket_has_the_grace() {
         let took = told.elapsed();
         assert_eq!(took < Duration::from_secs(4), closes, "ended after {took:?}");
         drop(kept);
+    }
+}
+
+/// Answers go on to their end, by HTTP/1.1 and HTTP/2. A client that comes meanwhile is refused at once, so that it can go to
+/// another node.
+#[tokio::test]
+async fn answers_under_way_are_finished_and_no_further_connection_is_taken() {
+    for client in [Client::new(), Client::http2()] {
+        let mut world = World::start().await;
+        let call = world.call("GET", "/public/page").header("x-upstream", "stream=15");
+        let answering = tokio::spawn(async move { client.send(call).await });
+        // It has to be under way before the process is told.
+        sleep(Duration::from_millis(400)).await;
+        world.narthex.signal("TERM").unwrap();
+        sleep(Duration::from_millis(300)).await;
+        let refused = timeout(Duration::from_secs(1), TcpStream::connect(world.narthex.address()));
+        assert!(refused.await.unwrap().is_err(), "the port is closed");
+        let answer = answering.await.unwrap().unwrap();
+        assert_eq!((answer.status, answer.text().lines().count()), (200, 15));
+        world.narthex.terminate().await.unwrap();
     }
 }
