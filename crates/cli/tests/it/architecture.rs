@@ -34,6 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["directory", "tables", "sqlite", "postgres"]),
     // outward
     ("fetch", &["token", "template", "directory", "clock", "connection"]),
+    // applications
+    ("tower", &["token", "clock", "fetch"]),
     // clients
     ("openid", &["fetch"]),
     ("session", &["directory", "clock"]),

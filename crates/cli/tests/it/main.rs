@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod assertion_snippets;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod caches;
