@@ -40,14 +40,47 @@ const fn profile(door: Door) -> Profile {
     }
 }
 
-/// Returns the door that a path under `/.narthex/auth/` names.
-pub(crate) fn door(path: &str) -> Option<Door> {
-    match path.strip_prefix("/.narthex/auth/")? {
-        "nginx" => Some(Door::Nginx),
-        "traefik" => Some(Door::Traefik),
-        "caddy" => Some(Door::Caddy),
-        "haproxy" => Some(Door::Haproxy),
-        _ => None,
+/// Question of a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// Door at which it is asked.
+    pub(crate) door: Door,
+    /// Answer that the proxy wants.
+    pub(crate) wanted: Wanted,
+}
+
+/// Answer that a proxy wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The decision, in the statuses that the proxy understands.
+    Decision,
+    /// The refusal as the client gets it. nginx discards the body of a decision, and asks for it again.
+    Refusal,
+}
+
+/// Returns the question that a path under `/.narthex/auth/` names.
+pub(crate) fn question(path: &str) -> Option<Question> {
+    let (door, wanted) = match path.strip_prefix("/.narthex/auth/")? {
+        "nginx" => (Door::Nginx, Wanted::Decision),
+        "nginx/refusal" => (Door::Nginx, Wanted::Refusal),
+        "traefik" => (Door::Traefik, Wanted::Decision),
+        "caddy" => (Door::Caddy, Wanted::Decision),
+        "haproxy" => (Door::Haproxy, Wanted::Decision),
+        _ => return None,
+    };
+    Some(Question { door, wanted })
+}
+
+/// Returns the refusal for a client whose proxy asks for one, although the request may pass now.
+///
+/// SECURITY: an answer that lets a request pass has the identity in it, and would go to the client.
+pub(crate) fn changed_meanwhile() -> Refusal {
+    Refusal {
+        remedy: Some("send the request again".to_owned()),
+        ..Refusal::because(
+            Reason::StoreUnavailable,
+            "the decision about the request changed while it was answered",
+        )
     }
 }
 
@@ -148,8 +181,15 @@ pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders, cookie: Option<Head
 }
 
 /// Builds the answer to a request that may not pass, in the statuses that its proxy understands.
-pub(crate) fn refuse(refusal: &Refusal, (request_id, format): (&str, Format), door: Door) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(
+    refusal: &Refusal,
+    (request_id, format): (&str, Format),
+    Question { door, wanted }: Question,
+) -> Response<Full<Bytes>> {
     let mut response = respond::refuse(refusal, request_id, format);
+    if wanted == Wanted::Refusal {
+        return response;
+    }
     let status = response.status();
     response
         .headers_mut()
@@ -275,18 +315,18 @@ mod tests {
             (Reason::RouteUnmatched, 404, 403),
             (Reason::RequestPath, 400, 403),
         ] {
-            let response = refuse(&Refusal::new(reason), ("r", Format::Problem), Door::Nginx);
+            let asked = |path: &str| question(path).unwrap();
+            let refusal = Refusal::new(reason);
+            let response = refuse(&refusal, ("r", Format::Problem), asked("/.narthex/auth/nginx"));
             assert_eq!(response.status().as_u16(), nginx, "{reason}");
             assert_eq!(
                 response.headers().get("x-narthex-status").unwrap(),
                 &true_status.to_string()
             );
-            assert_eq!(
-                refuse(&Refusal::new(reason), ("r", Format::Problem), Door::Traefik)
-                    .status()
-                    .as_u16(),
-                true_status
-            );
+            for path in ["/.narthex/auth/traefik", "/.narthex/auth/nginx/refusal"] {
+                let response = refuse(&refusal, ("r", Format::Problem), asked(path));
+                assert_eq!(response.status().as_u16(), true_status, "{path}");
+            }
         }
     }
 }

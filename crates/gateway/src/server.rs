@@ -13,7 +13,7 @@ use narthex_decision::Reason;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::forward_auth::{self, Original};
+use crate::forward_auth::{self, Original, Question, Wanted};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
 use crate::login;
@@ -101,7 +101,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     let (engine, peer) = (&*gateway.engine, *peer);
     let runtime = engine.runtime.load();
     let path = request.uri().path();
-    let asking = forward_auth::door(path);
+    let asking = forward_auth::question(path);
     let sender = Sender {
         peer: peer.ip(),
         proxies: &runtime.trusted_proxies,
@@ -118,10 +118,9 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         sender,
     };
     Ok(if let Err(refusal) = checked {
-        let door = asking.unwrap_or(Door::Proxy);
-        refused(engine, client_request, door, &refusal).map(Either::Left)
-    } else if let Some(door) = asking {
-        forward_auth(engine, &runtime, client_request, door)
+        refused(engine, client_request, asking, &refusal).map(Either::Left)
+    } else if let Some(question) = asking {
+        forward_auth(engine, &runtime, client_request, question)
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
@@ -138,7 +137,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         metadata::answer(engine, &runtime, client_request, resource).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        refused(engine, client_request, Door::Proxy, &unmatched).map(Either::Left)
+        refused(engine, client_request, None, &unmatched).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved, and a small one costs less.
         Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
@@ -155,8 +154,9 @@ async fn forward_auth(
     engine: &Engine,
     runtime: &Runtime,
     ClientRequest { request, sender }: ClientRequest<'_>,
-    door: Door,
+    question: Question,
 ) -> Response<Full<Bytes>> {
+    let door = question.door;
     let started = runtime.access_log.then(Instant::now);
     // SECURITY: this check comes first, because everything below believes the headers about the original request.
     if sender.proxies.trust(sender.peer) == Trust::Untrusted {
@@ -164,18 +164,22 @@ async fn forward_auth(
         let detail =
             format!("{peer} is not in `listen.trusted_proxies`; add it there if it is the address of your proxy");
         let refusal = Refusal::logged(Reason::RequestProxyUntrusted, detail);
-        return refused(engine, ClientRequest { request, sender }, door, &refusal);
+        return refused(engine, ClientRequest { request, sender }, Some(question), &refusal);
     }
     let read = forward_auth::refuse_other_spellings(request.headers(), &runtime.owned_headers)
         .and_then(|()| Original::read(request.headers(), door));
     let original = match read {
         Ok(original) => original,
-        Err(refusal) => return refused(engine, ClientRequest { request, sender }, door, &refusal),
+        Err(refusal) => return refused(engine, ClientRequest { request, sender }, Some(question), &refusal),
     };
     let inbound = original.inbound((request.headers(), sender), door);
     let (decided, newer) = decide(engine, runtime, &inbound).await;
     let runtime = decided_by(runtime, &newer);
     match decided {
+        Ok(passed) if question.wanted == Wanted::Refusal => {
+            let about = (passed.request_id.as_str(), inbound.format(engine));
+            forward_auth::refuse(&forward_auth::changed_meanwhile(), about, question)
+        }
         Ok(passed) => {
             let line = AccessLine::begin(runtime, &inbound, &passed, started);
             // SECURITY: also where no route has sign-in: the console's cookies are sent to every port of its host.
@@ -187,7 +191,7 @@ async fn forward_auth(
             }
             response
         }
-        Err((refusal, request_id)) => forward_auth::refuse(&refusal, (&request_id, inbound.format(engine)), door),
+        Err((refusal, request_id)) => forward_auth::refuse(&refusal, (&request_id, inbound.format(engine)), question),
     }
 }
 
@@ -315,7 +319,7 @@ fn key_set(
     let started = runtime.access_log.then(Instant::now);
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        return refused(engine, ClientRequest { request, sender }, Door::Proxy, &unmatched);
+        return refused(engine, ClientRequest { request, sender }, None, &unmatched);
     }
     let mut response = Response::new(Full::from(engine.assertions.key_set().to_string()));
     response.headers_mut().insert(
@@ -350,7 +354,7 @@ fn key_set(
 fn refused(
     engine: &Engine,
     ClientRequest { request, sender }: ClientRequest<'_>,
-    door: Door,
+    asking: Option<Question>,
     refusal: &Refusal,
 ) -> Response<Full<Bytes>> {
     let request_id = engine.request_ids.next();
@@ -360,7 +364,7 @@ fn refused(
         query: None,
         host: None,
         headers: request.headers(),
-        door,
+        door: asking.map_or(Door::Proxy, |question| question.door),
         route: None,
         sender: Some(sender),
         proof: None,
@@ -372,11 +376,9 @@ fn refused(
     }
     .tell(&engine.metrics);
     let format = inbound.format(engine);
-    match door {
-        Door::Proxy | Door::Me | Door::SignIn => respond::refuse(refusal, &request_id, format),
+    match asking {
+        None => respond::refuse(refusal, &request_id, format),
         // nginx turns a status that it does not know into an error of its own.
-        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy | Door::ExtAuthz => {
-            forward_auth::refuse(refusal, (&request_id, format), door)
-        }
+        Some(question) => forward_auth::refuse(refusal, (&request_id, format), question),
     }
 }

@@ -39,7 +39,7 @@ impl Kind {
     /// The files of its configuration in `e2e/proxies/`, the main one first.
     fn files(self) -> &'static [&'static str] {
         match self {
-            Self::Nginx => &["nginx.conf"],
+            Self::Nginx => &["nginx.conf", "narthex-server.conf", "narthex-location.conf"],
             Self::Haproxy => &["haproxy.cfg", "haproxy-narthex.lua"],
             Self::Caddy => &["Caddyfile"],
         }

@@ -75,13 +75,13 @@ async fn each_fault_of_an_unsafe_deployment_is_found() {
     };
     let nginx = |change: Box<dyn Fn(String) -> String>| Kind::Nginx.start_changed(&narthex, &upstream, change).unwrap();
     let caddy = |change: Box<dyn Fn(String) -> String>| Kind::Caddy.start_changed(&narthex, &upstream, change).unwrap();
-    let open = "http://$narthex_application";
+    let open = "http://application-$narthex_decision";
     for (about, proxy, name, word) in [
         (
             "nginx does not ask",
             nginx(Box::new(move |text| {
                 let text = text.replace("auth_request     /.narthex-auth;", "");
-                text.replace(open, "http://application")
+                text.replace(open, "http://application-allow")
             })),
             "no token",
             "correct the proxy",

@@ -30,6 +30,71 @@ async fn nginx() {
     check(Kind::Nginx).await;
 }
 
+/// Browsers get the page, programs the problem document, both with the true status, as from Narthex itself; and one that is
+/// sent to sign-in gets there.
+#[tokio::test]
+async fn nginx_passes_on_the_refusal_itself() {
+    let world = World::with_config(|idp, upstream| {
+        config(idp, upstream) + "\n[login]\nurl = \"https://login.test/sign-in\"\norigins = [\"http://127.0.0.1\"]\n"
+    })
+    .await;
+    let proxy = Kind::Nginx
+        .start(&world.narthex.address(), &world.upstream.address())
+        .unwrap();
+    let poor = TestIssuer::new("https://idp.test").token().subject("bob").tags([]);
+    let poor = poor.sign();
+    for (method, path, token, status, reason) in [
+        ("POST", GUARDED, None, 401, "token.missing"),
+        ("POST", GUARDED, Some("no.token.here"), 401, "token.malformed"),
+        ("GET", GUARDED, Some(poor.as_str()), 403, "organization.role"),
+        (
+            "GET",
+            "/no/such/route?jwt=secret",
+            Some(poor.as_str()),
+            404,
+            "route.unmatched",
+        ),
+        ("GET", "/a/../b", Some(poor.as_str()), 400, "request.path"),
+    ] {
+        for (accept, media_type) in [
+            ("application/json", "application/problem+json"),
+            ("text/html", "text/html; charset=utf-8"),
+        ] {
+            let mut call = Call::new(method, &format!("{}{path}", proxy.url())).header("accept", accept);
+            if let Some(token) = token {
+                call = call.bearer(token);
+            }
+            let answer = Client::new().send(call).await.unwrap();
+            let told = format!("{method} {path} {accept}: {}\n{}", answer.text(), proxy.output());
+            assert_eq!(answer.status, status, "{told}");
+            assert_eq!(answer.header("content-type"), Some(media_type), "{told}");
+            assert_eq!(answer.header("x-narthex-reason"), Some(reason), "{told}");
+            assert!(answer.text().contains(reason), "{told}");
+        }
+    }
+    assert!(world.upstream.seen().is_empty());
+}
+
+/// The refusal that a proxy asks for is one, also of a request that may pass: its identity is not for the client.
+#[tokio::test]
+async fn sec_a_refusal_that_is_asked_for_has_no_identity() {
+    let world = World::start().await;
+    let ask = |path: &str| {
+        world
+            .call("GET", path)
+            .header("x-original-method", "GET")
+            .header("x-original-uri", GUARDED)
+            .bearer(&member("alice").sign())
+    };
+    assert_eq!(world.send(ask("/.narthex/auth/nginx")).await.status, 200);
+    let answer = world.send(ask("/.narthex/auth/nginx/refusal")).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    for name in answer.headers.keys() {
+        let is_known = ["x-narthex-reason", "x-narthex-request-id"].contains(&name.as_str());
+        assert!(is_known || !name.as_str().starts_with("x-narthex-"), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn haproxy() {
     check(Kind::Haproxy).await;

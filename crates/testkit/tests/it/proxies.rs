@@ -47,15 +47,19 @@ fn imitation() -> (Server, Arc<Mutex<Vec<Question>>>) {
 
 fn judge(question: &Question) -> Response<Body> {
     let prefix = match question.path.as_str() {
-        "/.narthex/auth/nginx" => "x-original",
+        "/.narthex/auth/nginx" | "/.narthex/auth/nginx/refusal" => "x-original",
         "/.narthex/auth/caddy" | "/.narthex/auth/haproxy" => "x-forwarded",
         _ => return refusal(500, "no.such.door", ""),
     };
     let method = header(&question.headers, &format!("{prefix}-method"));
     let uri = header(&question.headers, &format!("{prefix}-uri"));
     let token = header(&question.headers, "authorization");
-    // nginx knows only 401 and 403; the true status is in a header.
-    let unmatched = if prefix == "x-original" { 403 } else { 404 };
+    // nginx knows only 401 and 403, and asks for the refusal itself afterwards.
+    let unmatched = if question.path == "/.narthex/auth/nginx" {
+        403
+    } else {
+        404
+    };
     match token.strip_prefix("Bearer ") {
         None if uri == "/public" || method == "OPTIONS" => allowance(),
         None => refusal(401, "token.missing", "401"),
