@@ -358,10 +358,7 @@ impl Running {
                 path,
                 watched,
                 engine: Arc::clone(&gateway.engine),
-                ports: PortCertificates {
-                    public: server.tls.clone(),
-                    admin: admin_server.tls.clone(),
-                },
+                ports: PortCertificates::of(&server, &admin_server),
                 edges,
                 restart_settings,
                 end_mark,
@@ -369,11 +366,7 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let envoy_server = ServerSettings {
-            tls: None,
-            ..admin_server.clone()
-        };
-        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, envoy_server, told());
+        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, admin_server.clone(), told());
         let envoy = tokio::spawn(envoy);
         let mut services = AdminServices::new(&gateway.engine);
         services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
@@ -416,6 +409,8 @@ async fn serve_envoy(
     stop: impl Future<Output = ()>,
 ) {
     let Some(port) = port else { return };
+    // Envoy asks without TLS, on a network of its own.
+    let settings = ServerSettings { tls: None, ..settings };
     let address = port.local_addr().ok().map(tracing::field::display);
     tracing::info!(event = "ext_authz_started", ext_authz = address, "Envoy may ask");
     serve_ext_authz(engine, port, settings, stop).await;

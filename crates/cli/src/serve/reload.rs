@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
 use narthex_fetch::keys::KeyEdges;
+use narthex_listener::ServerSettings;
 use narthex_listener::tls::PortTls;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
@@ -19,11 +20,19 @@ const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// Certificates in use at the ports; `None` for a port without TLS.
 #[derive(Debug)]
 pub(super) struct PortCertificates {
-    pub(super) public: Option<PortTls>,
-    pub(super) admin: Option<PortTls>,
+    public: Option<PortTls>,
+    admin: Option<PortTls>,
 }
 
 impl PortCertificates {
+    /// Collects those that the ports were started with.
+    pub(super) fn of(public: &ServerSettings, admin: &ServerSettings) -> Self {
+        Self {
+            public: public.tls.clone(),
+            admin: admin.tls.clone(),
+        }
+    }
+
     /// Takes the certificates of a configuration into use. A port keeps its own if there is no other: TLS is turned on and
     /// off at a start.
     fn replace(&self, listen: &Listen) {

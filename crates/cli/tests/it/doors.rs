@@ -20,18 +20,66 @@ use crate::world::World;
 #[serde(deny_unknown_fields)]
 struct File {
     case: Vec<Case>,
+    matrix: Vec<Matrix>,
     drawn: Drawn,
+}
+
+/// One request by many callers, each with a token of its own in `Authorization`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Matrix {
+    #[serde(default = "get")]
+    method: String,
+    path: String,
+    /// `allow`, or the reason why not, by caller; `none` has no token.
+    expect: BTreeMap<String, String>,
+    /// Role in the organization that the application must read, by caller; the others have none.
+    #[serde(default)]
+    roles: BTreeMap<String, String>,
+}
+
+impl Matrix {
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        self.expect.iter().map(|(caller, expect)| {
+            let has_token = caller != "none";
+            let token = has_token.then(|| ("bearer".to_owned(), Whose::One(caller.clone())));
+            let identity = [
+                ("x-narthex-external-id", if has_token { caller.as_str() } else { "" }),
+                (
+                    "x-narthex-organization-role",
+                    self.roles.get(caller).map_or("", String::as_str),
+                ),
+            ];
+            let identity = identity.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Case {
+                about: format!("{} {} by `{caller}`", self.method, self.path),
+                method: self.method.clone(),
+                path: self.path.clone(),
+                host: app(),
+                token: token.into_iter().collect(),
+                headers: Vec::new(),
+                expect: Some(expect.clone()),
+                proxy: None,
+                differs: BTreeMap::new(),
+                identity: if expect == "allow" {
+                    identity.into()
+                } else {
+                    BTreeMap::new()
+                },
+            }
+        })
+    }
 }
 
 /// One request, and what is to become of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    about: String,
+pub(crate) struct Case {
+    pub(crate) about: String,
     #[serde(default = "get")]
     method: String,
     /// Path and query, byte for byte.
-    path: String,
+    pub(crate) path: String,
     #[serde(default = "app")]
     host: String,
     /// Whose token is where: `bearer`, `header`, `cookie`, `query`; a list puts several there.
@@ -44,6 +92,9 @@ struct Case {
     expect: Option<String>,
     /// What the proxy door says instead, where it cannot know better.
     proxy: Option<String>,
+    /// Programs that cannot give the proxy door's answer, each with the cause. They let nothing pass then (see `programs.rs`).
+    #[serde(default)]
+    pub(crate) differs: BTreeMap<String, String>,
     /// Identity headers that the application must read; an empty one must be empty or not there.
     #[serde(default, rename = "as")]
     identity: BTreeMap<String, String>,
@@ -201,7 +252,8 @@ fn token(who: &str, case: usize) -> String {
         "admin" => corp().tags(["owners", "staff"]),
         "root" => corp().tags(["root"]),
         "nobody" | "viewer" | "disabled" => corp(),
-        "revoked" => corp().issued_in(-30),
+        // Long before: the cases take a while, and a later token of this user is good.
+        "revoked" => corp().issued_in(-3_000),
         "expired" => corp().expired(),
         "early" => corp().not_before_in(600),
         "forged" => corp().tags(["root", "owners"]).forged_with(TestKey::Rsa2),
@@ -221,7 +273,7 @@ fn token(who: &str, case: usize) -> String {
 }
 
 /// The surroundings with everything that only a person can change.
-async fn world(ext_authz: SocketAddr) -> World {
+pub(crate) async fn world(ext_authz: SocketAddr) -> World {
     let listen = format!("[listen]\next_authz = \"{ext_authz}\"");
     let world = World::with_config(|idp, upstream| config(idp, upstream).replacen("[listen]", &listen, 1)).await;
     let api = world.narthex.api();
@@ -259,14 +311,14 @@ async fn world(ext_authz: SocketAddr) -> World {
 }
 
 /// A case with its tokens, ready to be sent.
-struct Request<'c> {
+pub(crate) struct Request<'c> {
     case: &'c Case,
     target: String,
     headers: Vec<(String, String)>,
 }
 
 impl<'c> Request<'c> {
-    fn new(case: &'c Case, number: usize) -> Self {
+    pub(crate) fn new(case: &'c Case, number: usize) -> Self {
         let mut target = case.path.clone();
         let mut headers = case.headers.clone();
         // The same caller sends the same token, wherever it is.
@@ -294,7 +346,7 @@ impl<'c> Request<'c> {
     }
 
     /// The request itself, or the question that a proxy asks about it.
-    fn at(&self, door: &str, prefix: &str) -> String {
+    pub(crate) fn at(&self, door: &str, prefix: &str) -> String {
         let Case { method, host, .. } = self.case;
         let mut text = if door == "proxy" {
             format!("{method} {} HTTP/1.1\r\nhost: {host}\r\n", self.target)
@@ -325,17 +377,17 @@ impl<'c> Request<'c> {
 
 /// What a door made of a request.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub(crate) struct Outcome {
     /// `allow`, or why not.
-    reason: String,
+    pub(crate) reason: String,
     /// The status by the table of reasons; that of what passed is the application's own.
     status: u16,
     /// Every header about identity that reaches the application, with the assertion's claims in its place.
-    identity: BTreeMap<String, Value>,
+    pub(crate) identity: BTreeMap<String, Value>,
 }
 
 /// The identity in these headers: nothing that is empty, nothing that differs from request to request.
-fn identity<'h>(headers: impl Iterator<Item = (&'h str, &'h str)>) -> BTreeMap<String, Value> {
+pub(crate) fn identity<'h>(headers: impl Iterator<Item = (&'h str, &'h str)>) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for (name, value) in headers {
         let plain = name.to_ascii_lowercase().replace(['_', '.'], "-");
@@ -364,7 +416,7 @@ fn claims(assertion: &str) -> Value {
 }
 
 /// Status and headers of an answer.
-fn head(answer: &[u8]) -> (u16, Vec<(String, String)>) {
+pub(crate) fn head(answer: &[u8]) -> (u16, Vec<(String, String)>) {
     let status = raw::status(answer).unwrap_or_default();
     let text = String::from_utf8_lossy(answer);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
@@ -377,7 +429,12 @@ fn head(answer: &[u8]) -> (u16, Vec<(String, String)>) {
     )
 }
 
-async fn ask(world: &World, ext_authz: SocketAddr, request: &Request<'_>, (door, prefix): (&str, &str)) -> Outcome {
+pub(crate) async fn ask(
+    world: &World,
+    ext_authz: SocketAddr,
+    request: &Request<'_>,
+    (door, prefix): (&str, &str),
+) -> Outcome {
     world.upstream.forget();
     let sent = request.at(door, prefix);
     let address = if door == "ext_authz" {
@@ -459,6 +516,7 @@ fn drawn(from: &Drawn) -> Vec<Case> {
         headers: dice.pick(&from.headers).clone(),
         expect: None,
         proxy: None,
+        differs: BTreeMap::new(),
         identity: BTreeMap::new(),
     };
     (0..from.count).map(one).collect()
@@ -477,12 +535,23 @@ fn as_expected(case: &Case, outcomes: &BTreeMap<&str, Outcome>) -> bool {
         && case.identity.iter().all(|(name, value)| identity(name) == value)
 }
 
+fn file() -> File {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doors.toml");
+    toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The cases of the file that say what is expected.
+pub(crate) fn cases() -> Vec<Case> {
+    let File { case, matrix, .. } = file();
+    let rows = matrix.iter().flat_map(Matrix::cases);
+    case.iter().cloned().chain(rows).collect()
+}
+
 #[tokio::test]
 async fn sec_the_doors_agree_on_every_request() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doors.toml");
-    let file: File = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut cases = file.case;
-    cases.extend(drawn(&file.drawn));
+    let mut cases = cases();
+    assert!(cases.len() >= 300, "only {} cases", cases.len());
+    cases.extend(drawn(&file().drawn));
     let ext_authz = free_address().unwrap();
     let world = world(ext_authz).await;
     let mut allowed = 0;

@@ -92,6 +92,8 @@ mod port_tls;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod raw_requests;
