@@ -577,7 +577,7 @@ mod tests {
         let options = PortOptions {
             settings,
             workers: None,
-            is_proxy: |_| false,
+            is_proxy: |_: IpAddr| false,
         };
         let service = |peer: SocketAddr, _: &Arc<Activity>, _| {
             service_fn(move |_: Request<Incoming>| async move {

@@ -112,7 +112,7 @@ pub fn parse(start: &[u8; START], rest: &[u8]) -> Result<ProxyHeader, ProxyHeade
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<ProxyHeader, ProxyHeaderError> {
     let mut start = [0; START];
     stream.read_exact(&mut start).await?;
-    let mut rest = vec![0; rest_length(&start)?];
+    let mut rest = vec![0_u8; rest_length(&start)?];
     stream.read_exact(&mut rest).await?;
     parse(&start, &rest)
 }
@@ -142,9 +142,9 @@ mod tests {
         let with_additions = [&V4[..], &[0x04, 0, 1, 0]].concat();
         for (family, rest, expected) in [
             (0x11, &V4[..], "192.0.2.7:4097"),
-            (0x11, &with_additions, "192.0.2.7:4097"),
-            (0x21, &v6, "[::1]:4097"),
-            (0x21, &mapped, "192.0.2.7:4097"),
+            (0x11, &with_additions[..], "192.0.2.7:4097"),
+            (0x21, &v6[..], "[::1]:4097"),
+            (0x21, &mapped[..], "192.0.2.7:4097"),
         ] {
             let bytes = [&header(0x21, family, rest)[..], b"GET / HTTP/1.1"].concat();
             let (read, left) = read_all(&bytes).await.unwrap();
