@@ -8,6 +8,7 @@ mod introspection;
 mod issuer_document;
 mod login;
 mod store;
+mod upstreams;
 mod warnings;
 
 use std::ffi::OsString;

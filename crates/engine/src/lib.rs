@@ -63,7 +63,7 @@ pub use runtime::{
     ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, MethodOverride, RouteRuntime, Runtime,
     TokenFrom,
 };
-pub use servers::{Server, Servers};
+pub use servers::{Server, ServerUrl, ServerUrlProblem, Servers};
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
 pub use spent_states::SpentStates;
 pub use upstream::{

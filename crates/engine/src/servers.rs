@@ -5,11 +5,69 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::uri::Authority;
+use http::Uri;
+use http::uri::{Authority, Scheme};
 use tokio::time::Instant;
+
+use crate::upstream::UpstreamProtocol;
 
 /// Time for which a server that failed gets no request, as long as another one is left.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// URL of a server, as the configuration has it: scheme, host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrl {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Protocol: `h2c://` is HTTP/2 without TLS.
+    pub protocol: UpstreamProtocol,
+    /// As written, without a slash at the end.
+    pub text: String,
+}
+
+/// Reason why a text is not the URL of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ServerUrlProblem(&'static str);
+
+impl ServerUrl {
+    /// Parses a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerUrlProblem`], as the end of a sentence about the URL.
+    pub fn parse(text: &str) -> Result<Self, ServerUrlProblem> {
+        let uri = text.parse::<Uri>().map_err(|_| ServerUrlProblem("is not a URL"))?;
+        let (scheme, protocol) = match uri.scheme_str() {
+            Some("http") => (Scheme::HTTP, UpstreamProtocol::Negotiated),
+            Some("h2c") => (Scheme::HTTP, UpstreamProtocol::Http2),
+            Some("https") => (Scheme::HTTPS, UpstreamProtocol::Negotiated),
+            _ => return Err(ServerUrlProblem("must begin with `http://`, `https://` or `h2c://`")),
+        };
+        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or(ServerUrlProblem("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(ServerUrlProblem("must not carry a user name or password"));
+        }
+        let has_port = authority.as_str() != authority.host();
+        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(ServerUrlProblem("has no port from 1 to 65535"));
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(ServerUrlProblem(
+                "must not have a path or query: what is matched is what is forwarded",
+            ));
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.clone(),
+            protocol,
+            text: text.trim_end_matches('/').to_owned(),
+        })
+    }
+}
 
 /// Servers of one upstream, at least one. Clones share the knowledge of failures, so that all routes and threads of a
 /// configuration profit from it.

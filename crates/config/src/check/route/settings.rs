@@ -3,12 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme};
-use http::{HeaderName, Uri};
+use http::HeaderName;
+use http::uri::Scheme;
 use narthex_decision::RequestPath;
 use narthex_engine::{
-    ForwardToken, LoginUse, MethodOverride, ProtocolProblem, Servers, UpgradeProtocols, Upstream, UpstreamProtocol,
-    WebOrigin,
+    ForwardToken, LoginUse, MethodOverride, ProtocolProblem, ServerUrl, Servers, UpgradeProtocols, Upstream, WebOrigin,
 };
 use toml::Spanned;
 
@@ -24,45 +23,6 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::
 /// The longest `audience`, in bytes: it is in every assertion, and an assertion has at most 2 KB, half of which an external
 /// id may take.
 const AUDIENCE_BYTES_MAX: usize = 128;
-
-/// URL of a server: scheme, host and port.
-struct ServerUrl {
-    scheme: Scheme,
-    authority: Authority,
-    protocol: UpstreamProtocol,
-    /// As written, without a slash at the end.
-    text: String,
-}
-
-impl ServerUrl {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let uri = text.parse::<Uri>().map_err(|_| "is not a URL")?;
-        let (scheme, protocol) = match uri.scheme_str() {
-            Some("http") => (Scheme::HTTP, UpstreamProtocol::Negotiated),
-            Some("h2c") => (Scheme::HTTP, UpstreamProtocol::Http2),
-            Some("https") => (Scheme::HTTPS, UpstreamProtocol::Negotiated),
-            _ => return Err("must begin with `http://`, `https://` or `h2c://`"),
-        };
-        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or("names no host")?;
-        if authority.as_str().contains('@') {
-            return Err("must not carry a user name or password");
-        }
-        let has_port = authority.as_str() != authority.host();
-        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
-            return Err("has no port from 1 to 65535");
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err("must not have a path or query: what is matched is what is forwarded");
-        }
-        Ok(Self {
-            scheme,
-            authority: authority.clone(),
-            protocol,
-            text: text.trim_end_matches('/').to_owned(),
-        })
-    }
-}
 
 impl Check<'_> {
     pub(super) fn route_settings(&mut self, section: &RouteSection) -> Option<RouteSettings> {
