@@ -27,7 +27,7 @@ pub(crate) fn self_signed() -> Pair {
 /// An authority, and a client's certificate of it.
 fn authority() -> (String, Pair) {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap().pem();
     let issuer = Issuer::new(params, key);
