@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming};
@@ -160,6 +160,8 @@ pub(crate) struct Forwarder {
     via: Arc<Via>,
     connector: Connector,
     negotiated: Pool,
+    /// Connections for requests to change the protocol, where TLS could negotiate HTTP/2.
+    upgrades: Pool,
     http2: Pool,
 }
 
@@ -181,6 +183,7 @@ impl Forwarder {
         Self {
             via: Arc::new(via),
             negotiated: builder().build(connector.clone()),
+            upgrades: builder().build(connector.offering_http1()),
             http2: builder().http2_only(true).build(connector.clone()),
             connector,
         }
@@ -265,7 +268,9 @@ impl Forwarder {
         upstream: &Upstream,
         taken: &Arc<LastActivity>,
     ) -> Result<Response<Incoming>, ForwardError> {
+        let asks_for_upgrade = request.headers().contains_key(header::UPGRADE);
         let pool = match upstream.protocol {
+            UpstreamProtocol::Negotiated if asks_for_upgrade && upstream.scheme == Scheme::HTTPS => &self.upgrades,
             UpstreamProtocol::Negotiated => &self.negotiated,
             UpstreamProtocol::Http2 => &self.http2,
         };

@@ -641,12 +641,8 @@ mod tests {
 
     /// Asks by TLS, with this certificate as the authority.
     async fn ask_by_tls(address: SocketAddr, authority: &str) -> io::Result<String> {
-        let config = crate::tls::UpstreamTls::trusting(authority.as_bytes())
-            .unwrap()
-            .config();
-        let mut config = (*config).clone();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let tls = crate::tls::UpstreamTls::trusting(authority.as_bytes()).unwrap();
+        let connector = tokio_rustls::TlsConnector::from(tls.settings(crate::tls::OfferedProtocols::Http1));
         let stream = TcpStream::connect(address).await?;
         let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await?;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));

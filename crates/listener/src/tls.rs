@@ -148,8 +148,30 @@ impl PortTls {
 /// TLS to an upstream whose certificate comes from these authorities, and from no others.
 #[derive(Clone)]
 pub struct UpstreamTls {
-    config: Arc<ClientConfig>,
+    negotiated: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
     authorities: Arc<[u8]>,
+}
+
+/// Protocols that are offered to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferedProtocols {
+    /// HTTP/2 and HTTP/1.1.
+    All,
+    /// HTTP/1.1 alone, for a request to change the protocol (`Upgrade`), which HTTP/2 does not have.
+    Http1,
+}
+
+impl OfferedProtocols {
+    /// Returns settings with these protocols offered.
+    pub fn in_settings(self, settings: &ClientConfig) -> Arc<ClientConfig> {
+        let mut settings = settings.clone();
+        settings.alpn_protocols = protocols();
+        if self == Self::Http1 {
+            settings.alpn_protocols.retain(|protocol| protocol == b"http/1.1");
+        }
+        Arc::new(settings)
+    }
 }
 
 impl fmt::Debug for UpstreamTls {
@@ -174,21 +196,24 @@ impl UpstreamTls {
     ///
     /// [`TlsError`].
     pub fn trusting(authorities: &[u8]) -> Result<Self, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new(TlsFile::Authorities, error.to_string()))?
             .with_root_certificates(roots(authorities)?)
             .with_no_client_auth();
-        config.alpn_protocols = protocols();
         Ok(Self {
-            config: Arc::new(config),
+            negotiated: OfferedProtocols::All.in_settings(&config),
+            http1: OfferedProtocols::Http1.in_settings(&config),
             authorities: authorities.into(),
         })
     }
 
-    /// Returns the settings for a connection, with ALPN set.
-    pub fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+    /// Returns the settings for a connection that offers these protocols.
+    pub fn settings(&self, offered: OfferedProtocols) -> Arc<ClientConfig> {
+        Arc::clone(match offered {
+            OfferedProtocols::All => &self.negotiated,
+            OfferedProtocols::Http1 => &self.http1,
+        })
     }
 }
 

@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use narthex_engine::{Engine, Upstream};
 use narthex_listener::sockets::{Socket, Sockets};
-use narthex_listener::tls::UpstreamTls;
+use narthex_listener::tls::{OfferedProtocols, UpstreamTls};
+use rustls::ClientConfig;
 use thiserror::Error;
 use tower_service::Service;
 
@@ -36,6 +37,9 @@ pub struct ConnectTimeout(Duration);
 pub struct Connector {
     /// Trusts the system's authorities.
     system: HttpsConnector<Sockets>,
+    /// The same, for connections that offer HTTP/1.1 alone.
+    system_http1: HttpsConnector<Sockets>,
+    offered: OfferedProtocols,
     sockets: Sockets,
     connect_timeout: Duration,
     /// Has the configuration in use, which is asked for authorities when a connection is opened.
@@ -54,17 +58,28 @@ impl Connector {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(settings.connect_timeout));
         let sockets = Sockets::new(connector, settings.sockets);
-        let system = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(sockets.clone());
+        let settings_of_system = ClientConfig::builder().with_native_roots()?.with_no_client_auth();
+        let system = |offered: OfferedProtocols| {
+            HttpsConnector::from((sockets.clone(), offered.in_settings(&settings_of_system)))
+        };
         Ok(Self {
-            system,
+            system: system(OfferedProtocols::All),
+            system_http1: system(OfferedProtocols::Http1),
+            offered: OfferedProtocols::All,
             sockets,
             connect_timeout: settings.connect_timeout,
             engine,
         })
+    }
+
+    /// Returns the same connector for connections that offer HTTP/1.1 alone.
+    #[must_use]
+    pub fn offering_http1(&self) -> Self {
+        Self {
+            system: self.system_http1.clone(),
+            offered: OfferedProtocols::Http1,
+            ..self.clone()
+        }
     }
 
     /// Returns the authorities of a server's own, if a route names some.
@@ -101,7 +116,7 @@ impl Service<Uri> for Connector {
     fn call(&mut self, server: Uri) -> Self::Future {
         let connecting = match self.tls_of(&server) {
             None => self.system.call(server),
-            Some(tls) => HttpsConnector::from((self.sockets.clone(), tls.config())).call(server),
+            Some(tls) => HttpsConnector::from((self.sockets.clone(), tls.settings(self.offered))).call(server),
         };
         let limit = self.connect_timeout;
         Box::pin(async move {

@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 
 use narthex_engine::Upstream;
 use narthex_fetch::ssrf_guard::certificate_problem;
+use narthex_listener::tls::OfferedProtocols;
 
 /// Reason why an upstream cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +67,7 @@ pub async fn probe_upstream(upstream: &Upstream, server: &Authority, wait: Durat
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let connector = match &upstream.tls {
-        Some(tls) => HttpsConnector::from((connector, tls.config())),
+        Some(tls) => HttpsConnector::from((connector, tls.settings(OfferedProtocols::All))),
         None => HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| UpstreamTrouble::Other(error.to_string()))?

@@ -1,6 +1,11 @@
 //! Upstreams of several servers, and those whose certificates come from an authority of their own.
 
+use std::time::Duration;
+
 use narthex_testkit::Upstream;
+use narthex_testkit::websocket::{TEXT, WebSocket};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::port_tls;
 use crate::world::{World, config};
@@ -69,6 +74,42 @@ async fn sec_a_request_that_may_have_arrived_is_not_sent_twice() {
         let [first, second] = counts([&one, &other]);
         assert_eq!(first + second, expected, "{method} {body}");
     }
+}
+
+/// A server that takes the connection and says nothing in the handshake is as good as away: no request waits for
+/// `upstream_timeout`.
+#[tokio::test]
+async fn the_handshake_of_tls_is_part_of_the_connect_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let world = World::with_config(|idp, upstream| {
+        let route =
+            format!("\n[[route]]\npath = \"/silent\"\nrequire = \"public\"\nupstream = \"https://{address}\"\n");
+        config(idp, upstream) + &route + "[limits]\nconnect_timeout = \"1s\"\n"
+    })
+    .await;
+    let begun = Instant::now();
+    assert_eq!(world.send(world.call("GET", "/silent")).await.status, 502);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// A server that prefers HTTP/2 gets requests to change the protocol on a connection of HTTP/1.1.
+#[tokio::test]
+async fn a_web_socket_goes_through_to_a_server_with_tls() {
+    let server = port_tls::self_signed();
+    let behind = port_tls::world("", &server, &[]).await;
+    let address = behind.narthex.address();
+    let route = format!(
+        "\n[[route]]\npath = \"/inner/{{*rest}}\"\nrequire = \"public\"\nstrip_prefix = \"/inner\"\n\
+         upstream = \"https://{address}\"\nupstream_ca_file = \"ca.pem\"\n"
+    );
+    let files = [("ca.pem", server.certificate.as_str())];
+    let world = World::with_files(|idp, upstream| config(idp, upstream) + &route, &files).await;
+    let mut socket = WebSocket::open(&world.narthex.address(), "/inner/public/socket", &[])
+        .await
+        .unwrap();
+    socket.send(TEXT, b"hello").await.unwrap();
+    assert_eq!(socket.receive().await.unwrap(), (TEXT, b"hello".to_vec()));
 }
 
 #[tokio::test]
