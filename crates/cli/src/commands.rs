@@ -10,12 +10,13 @@ mod input;
 mod manual;
 mod resources;
 mod template;
-mod terminal;
 mod token;
 mod transfer;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+
+pub(crate) use narthex_terminal as terminal;
 
 use crate::args::{Command, ConnectionCommand};
 use crate::{demo, serve};

@@ -10,7 +10,6 @@ mod grant;
 mod key;
 mod machine_key;
 mod organization;
-mod table;
 mod team;
 mod user;
 
@@ -25,9 +24,9 @@ use narthex_directory::{
     UserId,
 };
 use narthex_engine::ConnectionSettings;
+use narthex_terminal::table::{self, Table};
 use serde::Serialize;
 
-use self::table::Table;
 use super::input::usage_error;
 use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};

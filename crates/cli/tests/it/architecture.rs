@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memory", &["directory"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
+    ("terminal", &["template"]),
     ("dpop", &["token"]),
     ("introspection", &["fetch"]),
     // third
@@ -141,6 +142,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "decision",
             "mint",
             "memory",
+            "terminal",
             "store",
             "clock",
             "connection",

@@ -1,5 +1,7 @@
 //! Terminal output: marks and colours on a terminal, plain text everywhere else, foreign text escaped, and times in words.
 
+pub mod table;
+
 use std::fmt;
 use std::io::IsTerminal as _;
 
@@ -7,7 +9,7 @@ use narthex_template::is_disruptive;
 
 /// Style of standard output: only a terminal has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OutputStyle {
+pub enum OutputStyle {
     /// A file, a pipe, a test.
     Plain,
     /// A terminal.
@@ -16,7 +18,7 @@ pub(crate) enum OutputStyle {
 
 /// Tone of a piece of text; on a terminal each has its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub enum Tone {
     /// As expected.
     Good,
     /// Wrong.
@@ -31,7 +33,7 @@ pub(crate) enum Tone {
 
 impl OutputStyle {
     /// Detects the kind of standard output.
-    pub(crate) fn of_stdout() -> Self {
+    pub fn of_stdout() -> Self {
         if std::io::stdout().is_terminal() {
             Self::Colours
         } else {
@@ -40,7 +42,7 @@ impl OutputStyle {
     }
 
     /// Text in its colour.
-    pub(crate) fn paint<T: fmt::Display>(self, tone: Tone, text: T) -> String {
+    pub fn paint<T: fmt::Display>(self, tone: Tone, text: T) -> String {
         let code = match tone {
             Tone::Good => "32",
             Tone::Bad => "31",
@@ -58,7 +60,7 @@ impl OutputStyle {
 /// Foreign text on one line of a terminal: characters that could move its cursor, turn the text around or hide in it are
 /// shown as `\u{…}`, and a long text is cut.
 // SECURITY: claims are written by others; an escape sequence in one must not reach the administrator's terminal.
-pub(crate) fn escape_line(text: &str) -> String {
+pub fn escape_line(text: &str) -> String {
     let mut line = String::new();
     for (count, character) in text.chars().enumerate() {
         if count == LINE_CHARS_MOST {
@@ -75,14 +77,14 @@ pub(crate) fn escape_line(text: &str) -> String {
 }
 
 /// Formats like [`escape_line`], for text of the explanation itself: cut only if it would fill the terminal.
-pub(crate) fn escape_sentence(text: &str) -> String {
+pub fn escape_sentence(text: &str) -> String {
     let cut: String = text.chars().take(SENTENCE_CHARS_MOST).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
     escape_lines(&cut.replace('\n', " ")) + more
 }
 
 /// Text of several lines, each as [`escape_line`] would have it, whatever its length.
-pub(crate) fn escape_lines(text: &str) -> String {
+pub fn escape_lines(text: &str) -> String {
     text.chars().fold(String::new(), |mut lines, character| {
         if is_disruptive(character) && character != '\n' {
             lines.extend(character.escape_unicode());
@@ -94,7 +96,7 @@ pub(crate) fn escape_lines(text: &str) -> String {
 }
 
 /// A moment as `2026-08-22 14:03:00 UTC`.
-pub(crate) fn moment(at_ms: i64) -> String {
+pub fn moment(at_ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(at_ms) {
         Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         Err(_) => "outside of the calendar".to_owned(),
@@ -102,7 +104,7 @@ pub(crate) fn moment(at_ms: i64) -> String {
 }
 
 /// Distance of a moment from now: `in 5 min`, `2 h 3 min ago`.
-pub(crate) fn relative(at_ms: i64, now_ms: i64) -> String {
+pub fn relative(at_ms: i64, now_ms: i64) -> String {
     let difference = at_ms.saturating_sub(now_ms);
     match span(difference) {
         None => "now".to_owned(),
@@ -112,7 +114,7 @@ pub(crate) fn relative(at_ms: i64, now_ms: i64) -> String {
 }
 
 /// The length of a time in its two largest units; nothing for less than a second.
-pub(crate) fn span(milliseconds: i64) -> Option<String> {
+pub fn span(milliseconds: i64) -> Option<String> {
     let mut seconds = milliseconds.unsigned_abs() / 1000;
     if seconds == 0 {
         return None;

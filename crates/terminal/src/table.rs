@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::super::terminal::escape_line;
+use crate::escape_line;
 
 /// Rows under headings, or facts beside their names.
-pub(super) struct Table {
+#[derive(Debug)]
+pub struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     empty: &'static str,
@@ -13,7 +14,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A table with these headings; `empty` is said instead when there are no rows.
-    pub(super) fn new<const N: usize>(headings: [&'static str; N], empty: &'static str) -> Self {
+    pub fn new<const N: usize>(headings: [&'static str; N], empty: &'static str) -> Self {
         Self {
             headings: headings.to_vec(),
             rows: Vec::new(),
@@ -22,7 +23,7 @@ impl Table {
     }
 
     /// Facts beside their names. What is not known is left out.
-    pub(super) fn facts<const N: usize>(facts: [(&str, Option<String>); N]) -> Self {
+    pub fn facts<const N: usize>(facts: [(&str, Option<String>); N]) -> Self {
         let known = facts
             .into_iter()
             .filter_map(|(name, fact)| Some(vec![name.to_owned(), fact?]));
@@ -34,12 +35,13 @@ impl Table {
     }
 
     /// The table with one more row.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
     /// The table with rows for these items.
-    pub(super) fn rows<T, const N: usize>(mut self, items: &[T], cells: impl Fn(&T) -> [String; N]) -> Self {
+    #[must_use]
+    pub fn rows<T, const N: usize>(mut self, items: &[T], cells: impl Fn(&T) -> [String; N]) -> Self {
         for item in items {
             self.row(cells(item));
         }
