@@ -130,6 +130,21 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["directory", "listener", "decision", "engine", "login", "upstream"],
     ),
     ("ext-authz", &["listener", "decision", "engine"]),
+    // checks
+    (
+        "doctor",
+        &[
+            "token",
+            "directory",
+            "store",
+            "terminal",
+            "fetch",
+            "engine",
+            "config",
+            "ops",
+            "upstream",
+        ],
+    ),
     // top
     (
         "cli",
@@ -159,6 +174,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "upstream",
             "gateway",
             "ext-authz",
+            "doctor",
         ],
     ),
 ];

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use narthex_config::{Issuer, Limits};
 use narthex_directory::SavedKeySet;
 use narthex_fetch::keys::{FetchError, FetchLimits, SourceKind, fetch_once};
 use narthex_fetch::ssrf_guard::{Names, SystemNames};
+use narthex_terminal::{escape_line, relative};
 use narthex_token::KeySet;
 
 use super::{Finding, State, count};
-use crate::commands::terminal::{escape_line, relative};
-use narthex_config::{Issuer, Limits};
 
 /// Asks every issuer at once.
 pub(super) async fn look(issuers: &[Issuer], limits: &Limits, kept: &[SavedKeySet], now_ms: i64) -> Vec<Finding> {

@@ -1,8 +1,8 @@
 //! The held connections: do their secrets open with the secret key that is configured.
 
-use narthex_admin::readability;
 use narthex_directory::Directory;
 use narthex_engine::SealingKeys;
+use narthex_ops::connections::record::readability;
 
 use super::organizations::some_of;
 use super::{Finding, State, count};

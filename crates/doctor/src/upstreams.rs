@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::uri::Authority;
+use narthex_config::{Limits, Listen, RouteSettings};
 use narthex_engine::{Upstream, UpstreamProtocol};
 use narthex_upstream::{UpstreamTrouble, probe_upstream, server_addresses};
 use tokio::net::TcpListener;
 
 use super::{Finding, State};
-use narthex_config::{Limits, Listen, RouteSettings};
 
 /// Asks every upstream of the routes once, all at the same time. No request is sent.
 pub(super) async fn look(routes: &[RouteSettings], listen: &Listen, limits: &Limits) -> Vec<Finding> {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use narthex_config::{DeclaredOrganization, Issuer};
 use narthex_directory::{Directory, Organization, OrganizationFilter, Origin, PAGE_LIMIT_MAX, Page, Realm, StoreError};
 use narthex_token::IssuerStatus;
 
 use super::{Finding, State, count};
-use narthex_config::{DeclaredOrganization, Issuer};
 
 /// Compares what the store holds with what the configuration says.
 pub(super) async fn look(

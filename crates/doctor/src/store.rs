@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use narthex_directory::{Directory, SavedKeySet, rehearse_declaration};
+use narthex_config::{Config, StoreLocation};
+use narthex_directory::{Directory, NewOrganization, SavedKeySet, rehearse_declaration};
 use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
+use narthex_terminal::relative;
 
-use super::{Finding, State, connections, count, organizations};
-use crate::assemble;
-use crate::commands::terminal::relative;
-use crate::serve;
-use narthex_config::{Config, DeclaredOrganization, StoreLocation};
+use super::{DeclareOrganizations, Finding, State, connections, count, organizations};
 
 /// Findings about the store, and the key sets that it holds.
 #[derive(Debug, Default)]
@@ -23,7 +22,10 @@ pub(super) struct StoreFindings {
 }
 
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
-pub(super) async fn look(config: &Config, now_ms: i64) -> StoreFindings {
+pub(super) async fn look<O>(config: &Config, open: O, declare: DeclareOrganizations, now_ms: i64) -> StoreFindings
+where
+    O: AsyncFnOnce(&StoreLocation) -> anyhow::Result<Arc<dyn Directory>>,
+{
     let (location, declared) = (&config.store, &config.organizations);
     let mut found = StoreFindings::default();
     let (place, current) = match location {
@@ -33,7 +35,7 @@ pub(super) async fn look(config: &Config, now_ms: i64) -> StoreFindings {
     if !current {
         return found;
     }
-    let directory = match serve::open(location, serve::Purpose::Command).await {
+    let directory = match open(location).await {
         Ok(directory) => directory,
         Err(error) => {
             found.findings.push(said(place, State::Problem, format!("{error:#}")));
@@ -45,7 +47,8 @@ pub(super) async fn look(config: &Config, now_ms: i64) -> StoreFindings {
         found.findings.push(said(place, State::Problem, message));
         return found;
     }
-    match declaration(&*directory, declared, now_ms).await {
+    let new = declare(declared, now_ms);
+    match declaration(&*directory, new, now_ms).await {
         Some(refused) => found.organizations.push(refused),
         None => found.organizations = organizations::look(&*directory, declared, &config.issuers).await,
     }
@@ -144,8 +147,12 @@ fn said(place: String, state: State, message: String) -> Finding {
 
 /// Tests whether the store would accept the organizations that the configuration declares: `narthex serve` does not
 /// start if it would not.
-async fn declaration(directory: &dyn Directory, declared: &[DeclaredOrganization], now_ms: i64) -> Option<Finding> {
-    let rehearsed = match assemble::new_organizations(declared, now_ms) {
+async fn declaration(
+    directory: &dyn Directory,
+    declared: anyhow::Result<Vec<NewOrganization>>,
+    now_ms: i64,
+) -> Option<Finding> {
+    let rehearsed = match declared {
         Ok(new) => rehearse_declaration(directory, new, now_ms).await.map_err(Into::into),
         Err(error) => Err(error),
     };
