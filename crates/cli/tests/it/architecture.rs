@@ -145,6 +145,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
+    ("demo", &["token", "clock", "config"]),
     // top
     (
         "cli",
@@ -175,6 +176,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gateway",
             "ext-authz",
             "doctor",
+            "demo",
         ],
     ),
 ];
