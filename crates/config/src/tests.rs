@@ -329,11 +329,15 @@ fn the_schema_describes_every_key_and_allows_no_other() {
 #[test]
 fn unknown_keys_are_errors_everywhere() {
     let outline = describe::outline();
-    for table in describe::tables(&outline) {
+    let tables = describe::tables(&outline);
+    for table in &tables {
         let header = match table.path.split_once('.') {
             _ if table.path.is_empty() => String::new(),
-            // A sub-table stands in the last of its list.
-            Some((list, _)) => format!("[[{list}]]\n{}\n", table.header()),
+            // A sub-table stands in its table, or in the last of its list.
+            Some((outer, _)) => {
+                let outer = tables.iter().find(|table| table.path == outer).unwrap();
+                format!("{}\n{}\n", outer.header(), table.header())
+            }
             None => format!("{}\n", table.header()),
         };
         let known = table.outline.keys.first().unwrap().name;
