@@ -4,7 +4,6 @@
 //! of a user is watched: one sweep, a few times a second, compares its end and the version numbers that move with a
 //! change in the directory, and asks the directory only if they moved. A body that arrives at once is never watched.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -14,23 +13,21 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue, header};
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{
-    MachineKeyId, OrganizationName, OrganizationStatus, PlatformRole, SecretHash, StoreError, Stripe, UserId,
-    UserStatus,
-};
+use narthex_directory::{OrganizationName, PlatformRole, SecretHash, StoreError, Stripe, UserId};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::server::Connection;
 use narthex_engine::Engine;
-use narthex_engine::IssuerRuntime;
 use narthex_engine::cache::by_token::CredentialSource;
 use narthex_engine::event::Event;
 use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::session::OpenSession;
 
 mod body;
+mod sweep_answers;
 
 pub(crate) use body::{LifetimeBody, limited};
+use sweep_answers::SweepAnswers;
 
 /// Interval between two sweeps over all streams. The node hears of a change in the directory within half a second, so
 /// this keeps the sum of both below a second.
@@ -293,14 +290,6 @@ pub(crate) struct Lifetimes {
     all: Mutex<Vec<Weak<Lifetime>>>,
 }
 
-/// Answers of the directory during one sweep.
-#[derive(Default)]
-struct SweepAnswers {
-    users: HashMap<UserId, Option<(UserStatus, Option<i64>)>>,
-    organizations: HashMap<OrganizationName, Option<OrganizationStatus>>,
-    machine_keys: HashMap<MachineKeyId, Option<Reason>>,
-}
-
 impl Lifetimes {
     fn add(&self, lifetime: Lifetime) -> LifetimeHandle {
         let lifetime = Arc::new(lifetime);
@@ -380,115 +369,6 @@ impl Lifetimes {
             true
         });
         (over, moved)
-    }
-}
-
-impl SweepAnswers {
-    /// Returns the reason why a stream must end, if there is one.
-    ///
-    /// SECURITY: the numbers were read before any question to the directory, so a change meanwhile is found at the next
-    /// sweep.
-    async fn why_not(
-        &mut self,
-        engine: &Engine,
-        lifetime: &Lifetime,
-        now: NumbersSnapshot,
-    ) -> Result<Option<Reason>, StoreError> {
-        let seen = lifetime.seen.read();
-        let why = match &lifetime.source {
-            CredentialSource::Issuer(issuer) => self.why_not_token(engine, lifetime, issuer, now).await?,
-            // A change of policy may be the suspension of the key's organization, which no path has to name.
-            CredentialSource::MachineKey(key) if (seen.user, seen.policy) != (now.user, now.policy) => {
-                self.machine_key(engine, *key).await?
-            }
-            CredentialSource::MachineKey(_) => None,
-        };
-        if why.is_some() {
-            return Ok(why);
-        }
-        // A session that ends moves the number of its user.
-        if let Some(session) = lifetime.session.filter(|_| seen.user != now.user)
-            && engine
-                .directory
-                .session_by_hash(session, engine.clock.now_ms())
-                .await?
-                .is_none()
-        {
-            return Ok(Some(Reason::SessionEnded));
-        }
-        let organization = lifetime.organization.as_ref().filter(|_| seen.policy != now.policy);
-        if let Some(name) = organization {
-            match self.organization(engine, name).await? {
-                Some(OrganizationStatus::Active) => {}
-                Some(_) => return Ok(Some(Reason::OrganizationSuspended)),
-                None => return Ok(Some(Reason::OrganizationUnknown)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns the reason why the stream of a token must end, apart from the organization that it is about.
-    async fn why_not_token(
-        &mut self,
-        engine: &Engine,
-        lifetime: &Lifetime,
-        issuer: &IssuerRuntime,
-        now: NumbersSnapshot,
-    ) -> Result<Option<Reason>, StoreError> {
-        let seen = lifetime.seen.read();
-        if seen.generation != now.generation && !engine.runtime.load().trusts(&issuer.name) {
-            return Ok(Some(Reason::TokenIssuerDisabled));
-        }
-        if seen.user == now.user {
-            return Ok(None);
-        }
-        Ok(match self.user(engine, lifetime.user).await? {
-            Some((UserStatus::Active, not_before)) if not_before <= lifetime.tokens_not_before_ms => None,
-            Some((UserStatus::Active, _)) => Some(Reason::TokenRevoked),
-            _ => Some(Reason::IdentityDisabled),
-        })
-    }
-
-    /// Returns the reason why a machine key no longer works, apart from its expiry.
-    async fn machine_key(&mut self, engine: &Engine, id: MachineKeyId) -> Result<Option<Reason>, StoreError> {
-        if let Some(known) = self.machine_keys.get(&id) {
-            return Ok(*known);
-        }
-        let key = engine.directory.machine_key_of_id(id).await?;
-        let why = match key.filter(|key| key.revoked_at_ms.is_none()) {
-            None => Some(Reason::MachineKeyRevoked),
-            Some(key) => {
-                let organization = engine.directory.organization(key.organization).await?;
-                let is_active = organization.is_some_and(|found| found.status == OrganizationStatus::Active);
-                (!is_active).then_some(Reason::OrganizationSuspended)
-            }
-        };
-        self.machine_keys.insert(id, why);
-        Ok(why)
-    }
-
-    async fn user(&mut self, engine: &Engine, id: UserId) -> Result<Option<(UserStatus, Option<i64>)>, StoreError> {
-        if let Some(known) = self.users.get(&id) {
-            return Ok(*known);
-        }
-        let found = engine.directory.user(id).await?;
-        let found = found.map(|entry| (entry.user.status, entry.user.tokens_not_before_ms));
-        self.users.insert(id, found);
-        Ok(found)
-    }
-
-    async fn organization(
-        &mut self,
-        engine: &Engine,
-        name: &OrganizationName,
-    ) -> Result<Option<OrganizationStatus>, StoreError> {
-        if let Some(known) = self.organizations.get(name) {
-            return Ok(*known);
-        }
-        let found = engine.directory.organization_named(name.clone()).await?;
-        let found = found.map(|organization| organization.status);
-        self.organizations.insert(name.clone(), found);
-        Ok(found)
     }
 }
 
