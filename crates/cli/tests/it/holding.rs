@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::moved_clock::MovedClock;
 use crate::world::{World, config, member};
 
 mod frames;
@@ -464,40 +465,22 @@ async fn sec_route_to_itself() {
 /// A clock that is set back locks nobody out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sec_rate_when_the_clock_is_set_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = folder.path().join("clock");
-    let set = |time: &str| {
-        let beside = folder.path().join("clock.new");
-        fs::write(&beside, time).unwrap();
-        fs::rename(&beside, &clock).unwrap();
-    };
-    set("3600");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/holding/clock.c");
-    let library = folder.path().join("clock.so");
-    let built = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .status();
-    assert!(
-        built
-            .expect("`cc` is missing; `cargo xtask setup` installs it")
-            .success()
-    );
+    let clock = MovedClock::by(3_600);
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let upstream = Upstream::start().unwrap();
-    let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+    let builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
         .config(&format!("[limits]\nrate = \"5/s\"\n{}", config(&idp, &upstream)))
-        .unwrap()
-        .environment("LD_PRELOAD", &library.to_string_lossy())
-        .environment("TEST_CLOCK", &clock.to_string_lossy())
-        .start()
-        .await
         .unwrap();
+    let moved = clock.environment();
+    let builder = moved
+        .iter()
+        .fold(builder, |builder, (name, value)| builder.environment(name, value));
+    let narthex = builder.start().await.unwrap();
     let client = Client::new();
     let url = format!("{}/public/page", narthex.url());
     let ask = || async { client.send(Call::get(&url)).await.unwrap().status };
     assert_eq!(ask().await, 200);
-    set("0");
+    clock.move_to(0);
     for _ in 0..4 {
         sleep(Duration::from_millis(300)).await;
         assert_eq!(ask().await, 200, "the clock was set back");

@@ -74,6 +74,8 @@ mod machine_keys;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod moved_clock;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod oauth_clients;
