@@ -56,7 +56,7 @@ pub use metrics::{METRICS, MetricDescription, MetricKind, Metrics};
 pub use narthex_dpop::ALGORITHMS as PROOF_ALGORITHMS;
 pub use narthex_session::cookie as session_cookie;
 pub use narthex_session::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
-pub use origin::{ReadableBy, WebOrigin, check as check_origin, secure_origin};
+pub use origin::{ReadableBy, WebOrigin, check as check_origin, is_cross_site, secure_origin};
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{

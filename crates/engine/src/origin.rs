@@ -173,6 +173,18 @@ pub(crate) fn is_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.get_all(header::UPGRADE).iter().any(names)
 }
 
+/// Tests whether a page of another site had the browser send a request (Fetch Metadata section 2.3). A client that says nothing of
+/// that is no browser, or an old one.
+///
+/// SECURITY: a value that is unknown or there twice counts as another site's.
+pub fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_SITE)
+        && !matches!(
+            single(headers, &SEC_FETCH_SITE),
+            Some("same-origin" | "same-site" | "none")
+        )
+}
+
 /// Refuses a request with a token in a cookie, or with a session, if it does not come from a page of its own origin, or of one that the
 /// route `allows`.
 ///

@@ -10,7 +10,8 @@ use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
 use narthex_engine::return_path;
 use narthex_engine::session::SessionPlace;
-use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin};
+use narthex_engine::sign_in::{OfferKind, SIGN_IN_PATH, SignInOffer, encoded};
+use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin, is_cross_site};
 use narthex_openid::{OpenIdError, SignInSecrets};
 use narthex_session::SealingKeys;
 use narthex_session::cookie::Secret;
@@ -57,6 +58,9 @@ pub struct Begun {
 }
 
 /// Sends a browser to the issuer.
+///
+/// SECURITY: a page of another site does not choose the issuer. At one of its own, or one where it has an account, it could
+/// have a browser signed in as a user of its choice (login CSRF).
 pub(crate) async fn answer(
     engine: &Engine,
     runtime: &Runtime,
@@ -68,6 +72,10 @@ pub(crate) async fn answer(
     let (issuer, sign_in) = issuer(runtime, named.as_deref())?;
     let asked = form::one(query, "return");
     let back = return_path::of(asked.as_deref().unwrap_or("/"), &origin);
+    let is_configured = configured(runtime) == Some(issuer.name.as_str());
+    if named.is_some() && !is_configured && is_cross_site(inbound.headers) {
+        return Err(chosen_elsewhere(&origin, issuer, back));
+    }
     let again = form::one(query, "again").as_deref() == Some("1");
     let at = (SignInPlace::Doors, origin.as_str());
     let begun = begin(engine, runtime, inbound.headers, at, (issuer, sign_in), (back, again)).await?;
@@ -169,12 +177,38 @@ fn issuer<'r>(
     runtime: &'r Runtime,
     named: Option<&str>,
 ) -> Result<(&'r Arc<IssuerRuntime>, &'r IssuerSignIn), Refusal> {
-    let configured = match &runtime.sign_in.target {
+    let found = named.or(configured(runtime)).and_then(|name| runtime.sign_in_at(name));
+    found.ok_or_else(unknown_issuer)
+}
+
+/// Returns the name of the issuer that browsers are sent to.
+fn configured(runtime: &Runtime) -> Option<&str> {
+    match &runtime.sign_in.target {
         Some(SignInTarget::Issuer(issuer)) => Some(issuer.as_str()),
         Some(SignInTarget::Url(_)) | None => None,
+    }
+}
+
+/// Asks a user whom another site sends to an issuer before anything begins.
+fn chosen_elsewhere(origin: &str, issuer: &IssuerRuntime, back: &str) -> Refusal {
+    let name = &issuer.name;
+    let offer = SignInOffer {
+        location: format!(
+            "{origin}{SIGN_IN_PATH}?issuer={}&return={}",
+            encoded(name.as_str()),
+            encoded(back)
+        ),
+        kind: OfferKind::Button,
     };
-    let found = named.or(configured).and_then(|name| runtime.sign_in_at(name));
-    found.ok_or_else(unknown_issuer)
+    let refusal = Refusal {
+        remedy: Some("go on only if you want to sign in there".to_owned()),
+        detail: Some("a page of another site names the issuer; its link works after one more click".to_owned()),
+        ..Refusal::because(
+            Reason::SignInRefused,
+            format!("another website has sent you to the sign-in at `{name}`"),
+        )
+    };
+    refusal.of_issuer(name).offering(Some(offer))
 }
 
 pub(crate) fn unknown_issuer() -> Refusal {

@@ -1,6 +1,7 @@
 //! Sign-in with a provider that is not ours, from the first visit to the last: `e2e/node/oidc-provider.mjs`.
 
 mod browser;
+mod chosen_issuer;
 mod console;
 mod flood;
 

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use narthex_decision::Reason;
 use narthex_directory::SessionClient;
 use narthex_engine::inbound::ClientConnection;
+use narthex_engine::is_cross_site;
 use narthex_ops::sessions::{self, BearerText, SignInCredential};
 use narthex_ops::{KeyFault, OpError, SignInAnswer, SignInBegin};
 use narthex_session::cookie::{self, Secret};
@@ -168,11 +169,18 @@ fn page<'a>(console: &Console, browser: &Browser, back: &'a str) -> SignInPage<'
 }
 
 /// Leads the browser to an issuer.
+///
+/// SECURITY: a page of another site does not choose the issuer, so that it cannot have a browser signed in as a user of its
+/// choice (login CSRF). It leads to the page on which the browser's user chooses.
 async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(issuer): Named) -> Answer {
     let back = back(browser.query.text(BACK));
     let page = page(&console, &browser, back);
     if page.barred.is_some() {
         return html(StatusCode::FORBIDDEN, &page);
+    }
+    if is_cross_site(&browser.headers) {
+        let note = Some("Another website has sent you here. Choose how to sign in.");
+        return html(StatusCode::OK, &SignInPage { note, ..page });
     }
     let origin = browser.origin();
     let begun = console.operations.begin_sign_in(SignInBegin {

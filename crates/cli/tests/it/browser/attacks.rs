@@ -110,6 +110,27 @@ async fn sec_a_sign_in_of_a_real_browser_leads_back_to_its_own_origin() {
     assert_eq!(browser.run("return document.cookie").await.unwrap(), "");
 }
 
+/// Another site chooses no issuer for an administrator; the pages of an application can still be linked to.
+#[tokio::test]
+async fn sec_another_site_begins_no_sign_in_of_a_real_browser() {
+    let world = World::start(600).await;
+    let browser = Browser::start().await.unwrap();
+    // The application by its own address, which is another site.
+    let evil = format!("{}/evil", world.upstream.url());
+    let lead_to = |address: String| format!("location.href = '{address}'");
+    browser.open(&evil).await.unwrap();
+    let at_corp = world.console("/sign-in/at/corp");
+    browser.run(&lead_to(at_corp.clone())).await.unwrap();
+    browser.arrives(&at_corp).await.unwrap();
+    browser.reads("Another website has sent you here").await.unwrap();
+    browser.press("Continue with corp").await.unwrap();
+    browser.arrives(&world.provider.issuer()).await.unwrap();
+
+    browser.open(&evil).await.unwrap();
+    browser.run(&lead_to(world.app("/whoami"))).await.unwrap();
+    browser.arrives(&world.provider.issuer()).await.unwrap();
+}
+
 /// From lists of open redirects; percent-encoded as a value of a query.
 const OPEN_REDIRECTS: [&str; 40] = [
     "%2F%2Fevil.test",

@@ -8,7 +8,7 @@ use super::config;
 const CONSOLE: &str = "https://console.example";
 
 /// A configuration whose users are platform admins.
-fn with_console(issuer: &str, upstream: &Upstream) -> String {
+pub(super) fn with_console(issuer: &str, upstream: &Upstream) -> String {
     let tags = r#"tags = { claim = "groups", on_missing = "keep""#;
     let config = config(issuer, upstream).replace(tags, &format!("{tags}, platform_admin = [\"staff\"]"));
     format!("{config}\n[console]\norigin = \"{CONSOLE}\"\n")
