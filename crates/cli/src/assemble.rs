@@ -222,10 +222,8 @@ fn sign_in(login: IssuerLogin, limits: &Limits, edges: &KeyEdges) -> Option<Issu
     };
     // The configuration has checked the address.
     let endpoints = IssuerEndpoints::new(&login.issuer, login.access, Arc::clone(&edges.names), limits).ok()?;
-    Some(IssuerSignIn {
-        client: OpenIdClient::new(endpoints, login.client),
-        trusted: login.trusted,
-    })
+    let client = OpenIdClient::new(endpoints, login.client);
+    Some(IssuerSignIn::new(client, login.trusted))
 }
 
 fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &KeyEdges) -> IssuerKeys {

@@ -192,6 +192,7 @@ macro_rules! conformance_suite {
                 sec_a_lost_refresh_ends_the_session,
                 sec_a_replaced_secret_is_good_for_nothing,
                 sec_ended_sessions_are_over_at_once,
+                sec_sessions_without_sid_are_ended_by_their_subject,
                 sec_a_session_without_a_user_moves_its_own_version,
                 sec_signing_out_everywhere_ends_sessions,
                 sec_disabling_a_user_ends_sessions,

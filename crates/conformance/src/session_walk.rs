@@ -145,7 +145,8 @@ impl<'d> SessionWalk<'d> {
         session.hash = hash;
         session.kind = self.dice.pick(SessionKind::ALL);
         let (subject, sid) = (self.dice.pick(&SUBJECTS), self.dice.pick(&SIDS));
-        session.provider_session = ProviderSession::new(Some(subject), Some(sid));
+        let names_sid = !self.dice.chance(4);
+        session.provider_session = ProviderSession::new(Some(subject), names_sid.then_some(sid));
         session.idle_ms = self.dice.pick(&[30 * MINUTE_MS, 2 * HOUR_MS]);
         let id = session.id;
         let made = self.world.directory.create_session(session, self.world.by()).await;
@@ -187,10 +188,11 @@ impl<'d> SessionWalk<'d> {
     }
 
     async fn end(&mut self) -> String {
-        let selection = match self.dice.roll(4) {
+        let selection = match self.dice.roll(5) {
             0 => SessionSelection::User(self.dice.pick(&self.users)),
             1 => SessionSelection::Sid(idp(), self.dice.pick(&SIDS).to_owned()),
             2 => SessionSelection::Subject(idp(), self.dice.pick(&SUBJECTS).to_owned()),
+            3 => SessionSelection::SubjectWithoutSid(idp(), self.dice.pick(&SUBJECTS).to_owned()),
             _ => SessionSelection::Session(self.session()),
         };
         let end = self.dice.pick(SessionEnd::ALL);

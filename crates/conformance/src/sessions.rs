@@ -292,6 +292,29 @@ pub async fn sec_a_replaced_secret_is_good_for_nothing(directory: &dyn Directory
     assert_eq!(late, Ok(false), "it does not stand any more");
 }
 
+/// A logout of one `sid` ends the sessions of its user that name none, and leaves those of another `sid` alone.
+pub async fn sec_sessions_without_sid_are_ended_by_their_subject(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let named = sign_in(&mut world, 1, None).await;
+    let mut made = Vec::new();
+    for (secret, issuer, subject) in [(2, "idp", "ada"), (3, "idp", "bob"), (4, "other", "ada")] {
+        let mut session = new_session(&mut world, secret, None);
+        session.issuer = Some(IssuerName::new(issuer).unwrap());
+        session.provider_session = ProviderSession::new(Some(subject), None);
+        directory.create_session(session.clone(), world.by()).await.unwrap();
+        made.push(session);
+    }
+    let selection = SessionSelection::SubjectWithoutSid(idp(), "ada".into());
+    let end = SessionEnd::IdentityProvider;
+    let ended = directory.end_sessions(selection, end, world.by()).await;
+    assert_eq!(ended, Ok(1));
+    let mut left = vec![stands(&world, &named).await];
+    for session in &made {
+        left.push(stands(&world, session).await);
+    }
+    assert_eq!(left, [true, false, true, true]);
+}
+
 pub async fn sec_ended_sessions_are_over_at_once(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let (ada, bob) = (world.user("ada").await.id, world.user("bob").await.id);

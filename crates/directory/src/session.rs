@@ -290,6 +290,8 @@ pub enum SessionSelection {
     Sid(IssuerName, String),
     /// Those of an issuer and one `sub` of its identity provider.
     Subject(IssuerName, String),
+    /// Those of an issuer and one `sub` whose tokens named no `sid`: they cannot be told apart.
+    SubjectWithoutSid(IssuerName, String),
 }
 
 impl SessionSelection {
@@ -302,6 +304,9 @@ impl SessionSelection {
             Self::User(user) => session.user == Some(*user),
             Self::Sid(issuer, sid) => of_issuer(issuer) && own.sid() == Some(sid.as_str()),
             Self::Subject(issuer, subject) => of_issuer(issuer) && own.subject() == Some(subject.as_str()),
+            Self::SubjectWithoutSid(issuer, subject) => {
+                of_issuer(issuer) && own.subject() == Some(subject.as_str()) && own.sid().is_none()
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use narthex_directory::{ActiveIssuers, DesiredTags, IssuerName, Principal, Realm
 use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use crate::credentials::TokenPlaces;
 use crate::dpop::DpopUse;
@@ -27,6 +28,9 @@ use narthex_fetch::outbound::Policy;
 use narthex_introspection::IntrospectionClient;
 use narthex_openid::OpenIdClient;
 use narthex_session::SealingKeys;
+
+/// Upper limit of logouts of one issuer under way. Each takes a token of at most 16 KiB.
+const LOGOUTS_MAX: usize = 32;
 
 /// Everything from the configuration that decides a request. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -237,6 +241,19 @@ pub struct IssuerSignIn {
     pub client: OpenIdClient,
     /// Rules that its ID tokens must satisfy: those of its tokens, with the client id as the one audience.
     pub trusted: Arc<TrustedIssuer>,
+    /// Places for the logouts that it announces: each is completed, even if its connection breaks meanwhile.
+    pub logouts: Arc<Semaphore>,
+}
+
+impl IssuerSignIn {
+    /// Creates the sign-in of a client at an issuer with these rules.
+    pub fn new(client: OpenIdClient, trusted: Arc<TrustedIssuer>) -> Self {
+        Self {
+            client,
+            trusted,
+            logouts: Arc::new(Semaphore::new(LOGOUTS_MAX)),
+        }
+    }
 }
 
 impl Runtime {

@@ -1,15 +1,18 @@
 //! Back-channel logout: an issuer says that a session, or a user, has signed out (OpenID Connect Back-Channel Logout 1.0).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_directory::{
-    Actor, By, IssuerName, LoggedOut, LogoutMark, OneTimeKind, OneTimeValue, SecretBytes, SessionEnd, StoreError,
+    Actor, By, Directory, IssuerName, LoggedOut, LogoutMark, OneTimeKind, OneTimeValue, SecretBytes, SessionEnd,
+    SessionSelection, StoreError,
 };
 use narthex_engine::respond::{self, Refusal};
-use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, session};
+use narthex_engine::{Engine, IssuerRuntime, Runtime, session};
 use narthex_session::cookie;
-use narthex_token::{VerifiedLogout, VerifyError};
+use narthex_token::{Limits, TrustedIssuer, VerifiedLogout, VerifyError};
 
 use crate::form;
 use crate::sign_in::unknown_issuer;
@@ -22,6 +25,9 @@ const MARK_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 const USED_MS: i64 = 60 * 60 * 1000;
 
 /// Ends the sessions that a logout token names.
+///
+/// SECURITY: in a task of its own, which goes on if the issuer closes the connection. Many issuers wait for a few seconds and
+/// send a logout once only, so that a session would stay open that its user has signed out of.
 pub(crate) async fn answer(
     engine: &Engine,
     runtime: &Runtime,
@@ -37,105 +43,150 @@ pub(crate) async fn answer(
         ));
     };
     let now_ms = engine.clock.now_ms();
-    match verified(runtime, (issuer, sign_in), &token, now_ms).await {
-        Ok(logout) => end(engine, runtime, issuer, &logout, now_ms).await,
-        // Nothing could be decided, so the issuer may send it again.
-        Err(error @ VerifyError::KeysUnavailable { .. }) => Err(Refusal::from(&error).of_issuer(&issuer.name)),
-        Err(error) => {
-            tracing::warn!(issuer = issuer.name.as_str(), reason = error.reason(), error = %error, "a logout token is refused");
-            Ok(bad(engine, error.reason(), &Refusal::from(&error).text()))
-        }
-    }
-}
-
-async fn verified(
-    runtime: &Runtime,
-    (issuer, sign_in): (&IssuerRuntime, &IssuerSignIn),
-    token: &str,
-    now_ms: i64,
-) -> Result<VerifiedLogout, VerifyError> {
-    let limits = &runtime.token_limits;
-    let verified = issuer.keys.verify_with(now_ms, |keys| {
-        narthex_token::parse(token, limits)?.verify_logout(&sign_in.trusted, keys, now_ms)
+    let announced = AnnouncedLogout {
+        directory: Arc::clone(&engine.directory),
+        issuer: Arc::clone(issuer),
+        trusted: Arc::clone(&sign_in.trusted),
+        limits: runtime.token_limits,
+        token: token.into_owned(),
+        now_ms,
+        kept_until_ms: now_ms.saturating_add(MARK_MS.max(runtime.sign_in.session_max_ms)),
+    };
+    // SECURITY: clients that send what they like and go away leave no more tasks behind than there are places.
+    let place = Arc::clone(&sign_in.logouts).acquire_owned().await;
+    let task = tokio::spawn(async move {
+        let _place = place;
+        announced.end().await
     });
-    verified.await.map(|(logout, _)| logout)
-}
-
-/// Ends the sessions of a logout token, and refuses the tokens of those sessions, once for each `jti`.
-async fn end(
-    engine: &Engine,
-    runtime: &Runtime,
-    issuer: &IssuerRuntime,
-    logout: &VerifiedLogout,
-    now_ms: i64,
-) -> Result<Response<Full<Bytes>>, Refusal> {
-    let used = used(&issuer.name, logout, now_ms);
-    let hash = used.hash;
-    // Without an upper limit: each has the signature of an issuer, and a limit over all of them would let one stop the others'.
-    match engine.directory.put_once(used, usize::MAX, now_ms).await {
-        Ok(()) => {}
-        // SECURITY: a logout token that is sent again would sign out a user who has signed in since.
-        Err(StoreError::AlreadyExists { .. }) => {
-            return Ok(bad(
-                engine,
-                "token.revoked",
-                "this logout token was used before; send a new one",
-            ));
-        }
-        Err(error) => return Err(session::unavailable(engine, error)),
-    }
-    let ended = marked(engine, runtime, issuer, logout, now_ms).await;
-    match ended {
-        Ok(count) => {
-            let issuer = issuer.name.as_str();
-            tracing::info!(
-                event = "backchannel_logout",
-                issuer,
-                sessions = count,
-                "an identity provider ended sessions"
-            );
+    let broke_off = |_| {
+        Err(LogoutFault::Store(StoreError::Unavailable(
+            "a logout broke off".to_owned(),
+        )))
+    };
+    match task.await.unwrap_or_else(broke_off) {
+        Ok(()) => {
             let mut response = Response::new(Full::default());
             let headers = response.headers_mut();
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok(response)
         }
-        Err(error) => {
-            // The issuer may send the same token again. If this fails too, it has to send another.
-            let _ = engine.directory.take_once(OneTimeKind::LogoutToken, hash, now_ms).await;
-            Err(session::unavailable(engine, error))
+        Err(LogoutFault::Used) => Ok(bad(
+            engine,
+            "token.revoked",
+            "this logout token was used before; send a new one",
+        )),
+        // Nothing could be decided, so the issuer may send it again.
+        Err(LogoutFault::Token(error @ VerifyError::KeysUnavailable { .. })) => {
+            Err(Refusal::from(&error).of_issuer(&issuer.name))
         }
+        Err(LogoutFault::Token(error)) => Ok(bad(engine, error.reason(), &Refusal::from(&error).text())),
+        Err(LogoutFault::Store(error)) => Err(session::unavailable(engine, error)),
     }
 }
 
-/// Refuses the tokens first, so that none of them begins anything after its session has ended.
-async fn marked(
-    engine: &Engine,
-    runtime: &Runtime,
-    issuer: &IssuerRuntime,
-    logout: &VerifiedLogout,
+/// Reason for which a logout token ends no session.
+enum LogoutFault {
+    /// It is refused, or could not be checked.
+    Token(VerifyError),
+    /// It was used before.
+    Used,
+    /// The directory gives no answer.
+    Store(StoreError),
+}
+
+/// A logout that an issuer announces, with everything that it takes to complete it.
+struct AnnouncedLogout {
+    directory: Arc<dyn Directory>,
+    issuer: Arc<IssuerRuntime>,
+    trusted: Arc<TrustedIssuer>,
+    limits: Limits,
+    token: String,
     now_ms: i64,
-) -> Result<usize, StoreError> {
-    let logged_out = match (logout.session(), logout.subject()) {
-        (Some(sid), _) => LoggedOut::Sid(sid.to_owned()),
-        (None, subject) => LoggedOut::Subject {
-            subject: subject.unwrap_or_default().to_owned(),
-            // Times of issue are in seconds: a token of the same second may be the older one.
-            issued_before_ms: logout.issued_at_ms().saturating_add(1),
-        },
-    };
-    let mark = LogoutMark {
-        issuer: issuer.name.clone(),
-        logged_out,
-        kept_until_ms: now_ms.saturating_add(MARK_MS.max(runtime.sign_in.session_max_ms)),
-    };
-    let selection = mark.sessions();
-    engine.directory.refuse_tokens_of(mark).await?;
-    let by = By {
-        actor: Actor::System,
-        at_ms: now_ms,
-    };
-    let end = SessionEnd::IdentityProvider;
-    engine.directory.end_sessions(selection, end, by).await
+    /// Time until which the tokens of the ended sessions are refused at least, in milliseconds.
+    kept_until_ms: i64,
+}
+
+impl AnnouncedLogout {
+    /// Ends the sessions of the logout token, and refuses the tokens of those sessions, once for each `jti`.
+    async fn end(self) -> Result<(), LogoutFault> {
+        let (issuer, now_ms) = (self.issuer.name.as_str(), self.now_ms);
+        let logout = self.verified().await.map_err(|error| {
+            if !matches!(error, VerifyError::KeysUnavailable { .. }) {
+                tracing::warn!(issuer, reason = error.reason(), error = %error, "a logout token is refused");
+            }
+            LogoutFault::Token(error)
+        })?;
+        let used = used(&self.issuer.name, &logout, now_ms);
+        let hash = used.hash;
+        // Without an upper limit: each has the signature of an issuer, and a limit over all of them would let one stop the others'.
+        match self.directory.put_once(used, usize::MAX, now_ms).await {
+            Ok(()) => {}
+            // SECURITY: a logout token that is sent again would sign out a user who has signed in since.
+            Err(StoreError::AlreadyExists { .. }) => return Err(LogoutFault::Used),
+            Err(error) => return Err(LogoutFault::Store(error)),
+        }
+        match self.marked(&logout).await {
+            Ok(sessions) => {
+                tracing::info!(
+                    event = "backchannel_logout",
+                    issuer,
+                    sessions,
+                    "an identity provider ended sessions"
+                );
+                Ok(())
+            }
+            Err(error) => {
+                // The issuer may send the same token again. If this fails too, it has to send another.
+                let _ = self.directory.take_once(OneTimeKind::LogoutToken, hash, now_ms).await;
+                Err(LogoutFault::Store(error))
+            }
+        }
+    }
+
+    async fn verified(&self) -> Result<VerifiedLogout, VerifyError> {
+        let verified = self.issuer.keys.verify_with(self.now_ms, |keys| {
+            narthex_token::parse(&self.token, &self.limits)?.verify_logout(&self.trusted, keys, self.now_ms)
+        });
+        verified.await.map(|(logout, _)| logout)
+    }
+
+    /// Refuses the tokens first, so that none of them begins anything after its session has ended. Returns the number of
+    /// sessions that ended.
+    async fn marked(&self, logout: &VerifiedLogout) -> Result<usize, StoreError> {
+        let issuer = &self.issuer.name;
+        let logged_out = match (logout.session(), logout.subject()) {
+            (Some(sid), _) => LoggedOut::Sid(sid.to_owned()),
+            (None, subject) => LoggedOut::Subject {
+                subject: subject.unwrap_or_default().to_owned(),
+                // Times of issue are in seconds: a token of the same second may be the older one.
+                issued_before_ms: logout.issued_at_ms().saturating_add(1),
+            },
+        };
+        let mark = LogoutMark {
+            issuer: issuer.clone(),
+            logged_out,
+            kept_until_ms: self.kept_until_ms,
+        };
+        // SECURITY: a session whose token named no `sid` may be the one that is meant.
+        // SPEC: OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.7.
+        let without_sid = logout.session().and(logout.subject());
+        let without_sid =
+            without_sid.map(|subject| SessionSelection::SubjectWithoutSid(issuer.clone(), subject.to_owned()));
+        let selections = std::iter::once(mark.sessions()).chain(without_sid);
+        self.directory.refuse_tokens_of(mark).await?;
+        let by = By {
+            actor: Actor::System,
+            at_ms: self.now_ms,
+        };
+        let mut sessions = 0_usize;
+        for selection in selections {
+            let ended = self
+                .directory
+                .end_sessions(selection, SessionEnd::IdentityProvider, by.clone());
+            sessions = sessions.saturating_add(ended.await?);
+        }
+        Ok(sessions)
+    }
 }
 
 /// Returns the record of a logout token that was used.

@@ -267,6 +267,10 @@ fn condition(selection: &SessionSelection) -> (&'static str, Vec<Value<'static>>
             "s.subject = $1 AND s.issuer = $2",
             values([without_nul(subject), issuer.to_string()]),
         ),
+        SessionSelection::SubjectWithoutSid(issuer, subject) => (
+            "s.subject = $1 AND s.issuer = $2 AND s.sid IS NULL",
+            values([without_nul(subject), issuer.to_string()]),
+        ),
     }
 }
 

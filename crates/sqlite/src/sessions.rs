@@ -236,6 +236,10 @@ fn condition(selection: &SessionSelection) -> (&'static str, Vec<String>) {
             "s.subject = ?1 AND s.issuer = ?2",
             vec![subject.clone(), issuer.to_string()],
         ),
+        SessionSelection::SubjectWithoutSid(issuer, subject) => (
+            "s.subject = ?1 AND s.issuer = ?2 AND s.sid IS NULL",
+            vec![subject.clone(), issuer.to_string()],
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ mod browser;
 mod chosen_issuer;
 mod console;
 mod flood;
+mod logout;
 
 use std::time::Duration;
 
