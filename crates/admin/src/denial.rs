@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use narthex_directory::{Actor, IssuerName, OrganizationId, OrganizationName};
 use narthex_engine::event::{micros, shown};
 use narthex_engine::respond::{CallerFacts, Refusal};
+use narthex_ops::sessions::RefusedSignIn;
 use narthex_ops::{Caller, OpError};
 use tokio::time::Instant;
 
@@ -26,6 +27,22 @@ impl From<&Refusal> for Denial {
             detail: refusal.private().map(str::to_owned),
             about: refusal.about.as_deref().cloned().unwrap_or_default(),
             ..Self::of_reason(refusal.reason.code())
+        }
+    }
+}
+
+impl From<&RefusedSignIn> for Denial {
+    fn from(refused: &RefusedSignIn) -> Self {
+        let about = refused.refusal().and_then(|refusal| refusal.about.as_deref());
+        let about = about.cloned().unwrap_or_default();
+        Self {
+            detail: refused.detail(),
+            about: CallerFacts {
+                user: about.user.or(refused.user),
+                issuer: about.issuer.or_else(|| refused.issuer.clone()),
+                ..about
+            },
+            ..Self::of_reason(refused.reason())
         }
     }
 }

@@ -26,6 +26,7 @@ use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
+use narthex_ops::sessions::RefusedSignIn;
 use narthex_ops::{Caller, Operations};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -112,6 +113,11 @@ async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, 
         Err(refusal) => refused(&refusal, &engine.request_ids.next()),
     };
     let denial = response.extensions_mut().remove::<Denial>();
+    let refused_sign_in = response.extensions_mut().remove::<RefusedSignIn>();
+    let denial = denial.or_else(|| refused_sign_in.as_ref().map(Denial::from));
+    if denial.is_some() && !response.headers().contains_key("x-narthex-request-id") {
+        respond::set_request_id(&mut response, &engine.request_ids.next());
+    }
     let line = RequestLine {
         method: &method,
         path: &path,

@@ -25,8 +25,10 @@ use super::input_rules;
 use super::paging::PageRequest;
 
 mod link;
+mod refused_sign_in;
 
 pub use link::{LINK_MS, LINKS_MAX, LinkError, create_link, is_first_run};
+pub use refused_sign_in::RefusedSignIn;
 
 /// Longest user agent that is recorded, in characters.
 const USER_AGENT_CHARS: usize = 160;
@@ -81,7 +83,7 @@ impl Operations {
         headers: &HeaderMap,
         client: SessionClient,
         before: Option<&Secret>,
-    ) -> Result<Secret, OpError> {
+    ) -> Result<Secret, RefusedSignIn> {
         let settings = self.gateway.connections();
         let keys = settings.sealing.as_deref().ok_or_else(no_key)?;
         let proved = match credential {
@@ -89,7 +91,7 @@ impl Operations {
             SignInCredential::Link(secret) => self.of_link(secret, keys).await?,
         };
         if !proved.caller.reaches_console() {
-            return Err(no_page());
+            return Err(RefusedSignIn::no_page(Some(&proved.caller)));
         }
         if let Some(before) = before {
             self.end_of_browser(before, SessionEnd::Replaced, proved.caller.actor().clone())
@@ -113,7 +115,7 @@ impl Operations {
     /// # Errors
     ///
     /// When the issuer has no sign-in or cannot be reached, or there is no secret key.
-    pub async fn begin_sign_in(&self, begin: SignInBegin<'_>) -> Result<SignInBegun, OpError> {
+    pub async fn begin_sign_in(&self, begin: SignInBegin<'_>) -> Result<SignInBegun, RefusedSignIn> {
         Ok(self.gateway.begin_sign_in(begin).await?)
     }
 
@@ -122,16 +124,19 @@ impl Operations {
     /// # Errors
     ///
     /// When the issuer or the user is refused, the user reaches no page, or the directory fails.
-    pub async fn complete_sign_in(self: &Arc<Self>, answer: SignInAnswer<'_>) -> Result<SignInCompleted, OpError> {
+    pub async fn complete_sign_in(
+        self: &Arc<Self>,
+        answer: SignInAnswer<'_>,
+    ) -> Result<SignInCompleted, RefusedSignIn> {
         let completed = self.gateway.complete_sign_in(answer).await?;
         let caller = self.caller_of_session(&completed.session, answer.headers).await?;
         match caller {
             Some(caller) if caller.reaches_console() => Ok(completed),
             other => {
-                let actor = other.map_or(Actor::System, |caller| caller.actor().clone());
+                let actor = other.as_ref().map_or(Actor::System, |caller| caller.actor().clone());
                 self.end_of_browser(&completed.session, SessionEnd::SignedOut, actor)
                     .await?;
-                Err(no_page())
+                Err(RefusedSignIn::no_page(other.as_ref()))
             }
         }
     }
@@ -273,7 +278,6 @@ impl Operations {
         Ok(found.filter(|found| found.session.kind == SessionKind::Console))
     }
 
-    /// Ends the session of a browser, if there is one.
     /// Ends the session of a browser whose credential does not say who the caller is.
     ///
     /// # Errors
@@ -306,15 +310,6 @@ const fn owner(id: &str) -> Owner<'_> {
         name: id,
         organization: None,
         governed_by: "",
-    }
-}
-
-/// The refusal of a caller for whom the console has no page.
-const fn no_page() -> OpError {
-    OpError::Forbidden {
-        reason: Reason::PlatformRole,
-        needs: "platform admins and viewers, and the admins of organizations",
-        organization: None,
     }
 }
 

@@ -11,10 +11,11 @@ use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use narthex_decision::Reason;
-use narthex_directory::SessionClient;
+use narthex_directory::{IssuerName, SessionClient};
 use narthex_engine::inbound::ClientConnection;
 use narthex_engine::is_cross_site;
-use narthex_ops::sessions::{self, BearerText, SignInCredential};
+use narthex_engine::respond::Refusal;
+use narthex_ops::sessions::{self, BearerText, RefusedSignIn, SignInCredential};
 use narthex_ops::{KeyFault, OpError, SignInAnswer, SignInBegin};
 use narthex_session::cookie::{self, Secret};
 
@@ -129,7 +130,7 @@ impl Browser {
         }
     }
 
-    async fn sign_in(&self, console: &Console, credential: SignInCredential<'_>) -> Result<Secret, OpError> {
+    async fn sign_in(&self, console: &Console, credential: SignInCredential<'_>) -> Result<Secret, RefusedSignIn> {
         let (before, client) = (cookie::secret(&self.headers, cookie::CONSOLE), self.client());
         let operations = &console.operations;
         let signed_in = operations.sign_in(credential, &self.headers, client, before.as_ref());
@@ -176,7 +177,7 @@ async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(
     let back = back(browser.query.text(BACK));
     let page = page(&console, &browser, back);
     if page.barred.is_some() {
-        return html(StatusCode::FORBIDDEN, &page);
+        return barred(&page);
     }
     if is_cross_site(&browser.headers) {
         let note = Some("Another website has sent you here. Choose how to sign in.");
@@ -195,7 +196,7 @@ async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(
             append_cookies(&mut response, &begun.cookies);
             Ok(response)
         }
-        Err(error) => show_refused(page, error),
+        Err(refused) => show_refused(page, refused.at_issuer(known(&console, &issuer))),
     }
 }
 
@@ -210,7 +211,7 @@ fn append_cookies(response: &mut Response, cookies: &HeaderMap) {
 async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(issuer): Named) -> Answer {
     let page = page(&console, &browser, "/");
     if page.barred.is_some() {
-        return html(StatusCode::FORBIDDEN, &page);
+        return barred(&page);
     }
     let origin = browser.origin();
     let completed = console.operations.complete_sign_in(SignInAnswer {
@@ -225,17 +226,39 @@ async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(i
             append_cookies(&mut response, &completed.removed);
             Ok(response)
         }
-        Err(error) => show_refused(page, error),
+        Err(refused) => show_refused(page, refused.at_issuer(known(&console, &issuer))),
     }
 }
 
-fn show_refused(page: SignInPage<'_>, error: OpError) -> Answer {
-    let refused = refused(error)?;
+/// Returns the name of an issuer that browsers can sign in at; `None` for any other text of an address.
+fn known(console: &Console, issuer: &str) -> Option<IssuerName> {
+    let names = console.operations.sign_in_issuers();
+    let found = names.into_iter().find(|name| name == issuer)?;
+    IssuerName::new(found).ok()
+}
+
+fn show_refused(page: SignInPage<'_>, refused: RefusedSignIn) -> Answer {
+    let words = words(&refused)?;
     let page = SignInPage {
-        refused: Some(&refused),
+        refused: Some(&words),
         ..page
     };
-    html(StatusCode::FORBIDDEN, &page)
+    logged(html(StatusCode::FORBIDDEN, &page)?, refused)
+}
+
+/// Shows a page to a browser that cannot sign in over its connection.
+fn barred(page: &impl Template) -> Answer {
+    let refusal = Refusal::logged(
+        Reason::SignInRefused,
+        "the browser does not reach the console over https",
+    );
+    logged(html(StatusCode::FORBIDDEN, page)?, refusal.into())
+}
+
+/// Leaves a refused sign-in for the log, which the port writes.
+fn logged(mut response: Response, refused: RefusedSignIn) -> Answer {
+    response.extensions_mut().insert(refused);
+    Ok(response)
 }
 
 /// Returns the page to come back to: the one that is asked for, if it is a page of the console.
@@ -253,7 +276,7 @@ async fn sign_in(State(console): State<Arc<Console>>, browser: Browser, Form(fie
     let back = back(fields.text(BACK));
     let page = page(&console, &browser, back);
     if page.barred.is_some() {
-        return html(StatusCode::FORBIDDEN, &page);
+        return barred(&page);
     }
     let Some(text) = fields.filled("credential") else {
         let error = Some("Type an API key, or paste a token.");
@@ -262,13 +285,13 @@ async fn sign_in(State(console): State<Arc<Console>>, browser: Browser, Form(fie
     let credential = SignInCredential::Bearer(BearerText(&text));
     match browser.sign_in(&console, credential).await {
         Ok(secret) => Ok(signed_in(&secret, back)),
-        Err(error) => {
-            let refused = refused(error)?;
+        Err(refused) => {
+            let words = words(&refused)?;
             let page = SignInPage {
-                error: Some(&refused),
+                error: Some(&words),
                 ..page
             };
-            html(StatusCode::UNPROCESSABLE_ENTITY, &page)
+            logged(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?, refused)
         }
     }
 }
@@ -288,8 +311,8 @@ fn signed_in(secret: &Secret, back: &str) -> Response {
 /// # Errors
 ///
 /// When nothing could be decided.
-fn refused(error: OpError) -> Result<String, Failed> {
-    Ok(match error {
+fn words(refused: &RefusedSignIn) -> Result<String, Failed> {
+    Ok(match &refused.error {
         OpError::Key(fault) => {
             let what = match fault {
                 KeyFault::Unknown => "That key is not known here.",
@@ -304,8 +327,8 @@ fn refused(error: OpError) -> Result<String, Failed> {
             let why = refusal.problem.as_deref().unwrap_or(refusal.reason.advice());
             format!("{} ({})", sentence(why), refusal.reason.code())
         }
-        OpError::Secrets(text) => sentence(&text),
-        error => return Err(error.into()),
+        OpError::Secrets(text) => sentence(text),
+        error => return Err(error.clone().into()),
     })
 }
 
@@ -329,22 +352,24 @@ fn link_page<'a>(browser: &Browser, code: &'a str) -> LinkPage<'a> {
 async fn use_link(State(console): State<Arc<Console>>, browser: Browser, Form(fields): Form) -> Answer {
     let page = link_page(&browser, "");
     if page.barred.is_some() {
-        return html(StatusCode::FORBIDDEN, &page);
+        return barred(&page);
     }
-    let used = "This link was used before, or it is older than 15 minutes.".to_owned();
-    let error = match Secret::parse(fields.text("code")) {
-        None => used,
+    let refused = match Secret::parse(fields.text("code")) {
+        None => OpError::Unknown { what: "sign-in link" }.into(),
         Some(code) => match browser.sign_in(&console, SignInCredential::Link(&code)).await {
             Ok(secret) => return Ok(signed_in(&secret, "/")),
-            Err(OpError::Unknown { .. }) => used,
-            Err(error) => refused(error)?,
+            Err(refused) => refused,
         },
     };
+    let words = match &refused.error {
+        OpError::Unknown { .. } => "This link was used before, or it is older than 15 minutes.".to_owned(),
+        _ => words(&refused)?,
+    };
     let page = LinkPage {
-        error: Some(&error),
+        error: Some(&words),
         ..page
     };
-    html(StatusCode::FORBIDDEN, &page)
+    logged(html(StatusCode::FORBIDDEN, &page)?, refused)
 }
 
 /// Ends the session of the browser.

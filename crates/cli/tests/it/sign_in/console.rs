@@ -94,3 +94,60 @@ async fn sec_a_sign_in_to_the_console_is_completed_in_its_own_browser_and_once()
     assert_eq!(crossed.status, 403);
     assert!(!user.app.contains_key("__Host-narthex-console"));
 }
+
+/// A refused sign-in is one line of the log, with everything but the credential and the code.
+#[tokio::test]
+async fn sec_a_refused_sign_in_to_the_console_is_logged() {
+    let nobody_is_admin =
+        |issuer: &str, upstream: &Upstream| with_console(issuer, upstream).replace("[\"staff\"]", "[\"bosses\"]");
+    let world = World::start_with(600, nobody_is_admin).await;
+    let denied = async |reason: &str, words: &[&str]| {
+        let reason = format!("\"reason\":\"{reason}\"");
+        let common = [
+            "\"event\":\"denied\"",
+            "\"door\":\"admin\"",
+            "\"client\":\"127.0.0.1\"",
+            &reason,
+        ];
+        let line = world.narthex.logged(&[&common[..], words].concat()).await;
+        line.unwrap_or_else(|error| panic!("{error}\n{}", world.narthex.logs()))
+    };
+    // The issuer vouches for the user, and the console has no page for that user.
+    let mut user = Browser::default();
+    let path = callback(&world, &mut user).await;
+    assert_eq!(open(&world, &mut user, &path).await.status, 403);
+    let at = "\"path\":\"/sign-in/callback/corp\"";
+    let line = denied("platform.role", &[at, "\"issuer\":\"corp\"", "\"status\":403"]).await;
+    assert!(line.contains("\"user\":\""), "{line}");
+    assert!(line.contains("\"request_id\":\""), "{line}");
+    // Another browser began it.
+    let other = callback(&world, &mut Browser::of("mallory")).await;
+    assert_eq!(open(&world, &mut user, &other).await.status, 403);
+    denied("sign_in.refused", &[at, "\"issuer\":\"corp\""]).await;
+    // A key that is not known.
+    let key = format!("nx_{}", "k".repeat(43));
+    let form = Call::post(&format!("{}/sign-in", world.narthex.admin_url()))
+        .header("host", "console.example")
+        .header("x-forwarded-proto", "https")
+        .header("origin", CONSOLE)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("credential={key}"));
+    assert_eq!(world.client.send(form).await.unwrap().status, 422);
+    denied(
+        "sign_in.refused",
+        &["\"path\":\"/sign-in\"", "\"status\":422", "API key"],
+    )
+    .await;
+    // No issuer of that name.
+    assert_eq!(open(&world, &mut user, "/sign-in/at/made-up").await.status, 403);
+    let line = denied("sign_in.refused", &["\"path\":\"/sign-in/at/made-up\""]).await;
+    assert!(!line.contains("\"issuer\":\"made-up\""), "{line}");
+
+    let logs = world.narthex.logs();
+    let secrets = [&path, &other].map(|path| path.split_once('?').unwrap().1);
+    for secret in secrets.iter().flat_map(|query| query.split('&')).chain([key.as_str()]) {
+        let value = secret.split_once('=').map_or(secret, |(_, value)| value);
+        // The issuer, which is in the answer too, is no secret.
+        assert!(value.starts_with("http") || !logs.contains(value), "{secret}\n{logs}");
+    }
+}
