@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use http::HeaderName;
 use narthex_decision::{AnswerHeaders, OwnedHeaders, Routes};
@@ -31,6 +32,8 @@ use narthex_session::SealingKeys;
 
 /// Upper limit of logouts of one issuer under way. Each takes a token of at most 16 KiB.
 const LOGOUTS_MAX: usize = 32;
+/// Time for which an issuer that could not be reached is not asked to refresh a token, in milliseconds.
+const REST_MS: i64 = 3_000;
 
 /// Everything from the configuration that decides a request. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -243,6 +246,8 @@ pub struct IssuerSignIn {
     pub trusted: Arc<TrustedIssuer>,
     /// Places for the logouts that it announces: each is completed, even if its connection breaks meanwhile.
     pub logouts: Arc<Semaphore>,
+    /// Time until which no token is refreshed, because the issuer could not be reached, in milliseconds.
+    resting_until_ms: AtomicI64,
 }
 
 impl IssuerSignIn {
@@ -252,7 +257,20 @@ impl IssuerSignIn {
             client,
             trusted,
             logouts: Arc::new(Semaphore::new(LOGOUTS_MAX)),
+            resting_until_ms: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Leaves the issuer alone for a while, because it could not be reached.
+    pub(crate) fn rest(&self, now_ms: i64) {
+        self.resting_until_ms
+            .store(now_ms.saturating_add(REST_MS), Ordering::Relaxed);
+    }
+
+    /// Tests whether the issuer is left alone. A clock that was set back makes that no longer.
+    pub(crate) fn is_resting(&self, now_ms: i64) -> bool {
+        let left_ms = self.resting_until_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
+        (1..=REST_MS).contains(&left_ms)
     }
 }
 

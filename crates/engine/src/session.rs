@@ -35,6 +35,8 @@ use crate::runtime::{IssuerRuntime, Runtime};
 
 /// Time for which an open session is cached, in milliseconds. Uses are recorded once a minute.
 const CACHED_MS: i64 = 30_000;
+/// Seconds after which a client should ask again whose session waits for a new token.
+const RETRY_AFTER_SECONDS: u32 = 5;
 /// Upper limit of open sessions that are cached. Each has a token of a few kilobytes.
 const CACHED_MAX: usize = 4_096;
 
@@ -188,7 +190,11 @@ pub(crate) async fn required(
     route: &Route,
 ) -> Result<Option<Arc<OpenSession>>, Refusal> {
     let found = if runtime.reads_tokens(route.index) {
-        of_request(engine, runtime, inbound).await?
+        match of_request(engine, runtime, inbound).await {
+            // Nor does one that waits for a new token.
+            Err(refusal) if refusal.reason == Reason::KeysUnavailable && route.is_public() => return Ok(None),
+            found => found?,
+        }
     } else {
         RequestSession::None
     };
@@ -316,6 +322,7 @@ async fn open(
         opened = match renewed(refresher, opened.0, opened.1).await {
             Ok(Renewal::Renewed(session, credential)) => (*session, credential),
             Ok(Renewal::Ended) => return Ok(None),
+            Ok(Renewal::Unreachable) => return Err(unreachable_issuer(&issuer.name)),
             Err(error) => return Err(unavailable(engine, error)),
         };
     }
@@ -347,6 +354,16 @@ fn note_use(engine: &Engine, open: &OpenSession, now_ms: i64) {
         open.noted_at_ms.store(now_ms, Ordering::Relaxed);
         engine.directory.note_session_use(open.id, now_ms);
     }
+}
+
+/// Returns the refusal of a request whose session waits for a new token.
+fn unreachable_issuer(issuer: &IssuerName) -> Refusal {
+    let problem = "the identity provider cannot be reached right now, and the session needs a new token from it";
+    Refusal {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+        ..Refusal::because(Reason::KeysUnavailable, problem)
+    }
+    .of_issuer(issuer)
 }
 
 /// Returns the refusal of a request whose session has ended.

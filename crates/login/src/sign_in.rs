@@ -229,7 +229,7 @@ pub(crate) fn keys(runtime: &Runtime) -> Result<&SealingKeys, Refusal> {
 pub(crate) fn refuse(issuer: &IssuerRuntime, error: &OpenIdError) -> Refusal {
     let detail = Some(error.to_string());
     let refusal = match error {
-        OpenIdError::Unavailable(_) => Refusal {
+        OpenIdError::Undiscovered(_) | OpenIdError::Unavailable(_) => Refusal {
             detail,
             ..Refusal::because(
                 Reason::KeysUnavailable,

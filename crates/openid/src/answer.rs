@@ -51,6 +51,9 @@ impl Tokens {
 /// Error of a sign-in or a refresh at the issuer. No message contains a token, a code or a secret.
 #[derive(Debug, Clone, Error)]
 pub enum OpenIdError {
+    /// The endpoints are not known, because the discovery document could not be read.
+    #[error("the identity provider gives no answer: {0}")]
+    Undiscovered(FetchError),
     /// An endpoint could not be asked.
     #[error("the identity provider gives no answer: {0}")]
     Unavailable(#[from] FetchError),
@@ -66,6 +69,32 @@ pub enum OpenIdError {
     /// The request could not be made.
     #[error("the request cannot be made, because of {0}")]
     Setup(&'static str),
+}
+
+impl OpenIdError {
+    /// Tests whether the endpoint surely did not act on the request, so that the same refresh token may be sent later: it was
+    /// not reached, or says that the fault is its own or the client's.
+    ///
+    /// SECURITY: after a request without an answer, the refresh token may be used up. Providers take one that comes twice for
+    /// stolen (RFC 9700 section 4.14.2).
+    pub const fn is_unused(&self) -> bool {
+        match self {
+            Self::Undiscovered(_) => true,
+            Self::Unavailable(error) => matches!(
+                error,
+                FetchError::Refused(_)
+                    | FetchError::Unresolved { .. }
+                    | FetchError::Connection { .. }
+                    | FetchError::Certificate { .. }
+                    | FetchError::Status { .. }
+            ),
+            Self::Refused { code } => matches!(
+                code.as_bytes(),
+                b"invalid_client" | b"server_error" | b"temporarily_unavailable"
+            ),
+            Self::Malformed(_) | Self::Setup(_) => false,
+        }
+    }
 }
 
 impl From<RequestTokenError<FetchError, BasicErrorResponse>> for OpenIdError {
@@ -84,7 +113,7 @@ impl From<RequestTokenError<FetchError, BasicErrorResponse>> for OpenIdError {
     }
 }
 
-const fn code(error: &BasicErrorResponseType) -> &'static str {
+fn code(error: &BasicErrorResponseType) -> &'static str {
     match error {
         BasicErrorResponseType::InvalidClient => "invalid_client",
         BasicErrorResponseType::InvalidGrant => "invalid_grant",
@@ -92,6 +121,9 @@ const fn code(error: &BasicErrorResponseType) -> &'static str {
         BasicErrorResponseType::InvalidScope => "invalid_scope",
         BasicErrorResponseType::UnauthorizedClient => "unauthorized_client",
         BasicErrorResponseType::UnsupportedGrantType => "unsupported_grant_type",
+        // Not in the standard for this endpoint, and sent all the same.
+        BasicErrorResponseType::Extension(code) if code == "server_error" => "server_error",
+        BasicErrorResponseType::Extension(code) if code == "temporarily_unavailable" => "temporarily_unavailable",
         BasicErrorResponseType::Extension(_) => "another error",
     }
 }
@@ -102,5 +134,54 @@ fn advice(code: &str) -> &'static str {
         "unauthorized_client" => "; let the client use the authorization code flow",
         "invalid_scope" => "; check `scopes` of the issuer",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_a_refresh_token_that_may_be_used_up_is_not_sent_again() {
+        let host = || "id.example".to_owned();
+        let cause = || "why".to_owned();
+        let timed_out = || FetchError::TimedOut {
+            source_of_keys: host(),
+            limit_ms: 5_000,
+        };
+        let refused = |code| OpenIdError::Refused { code };
+        for (error, is_unused) in [
+            (OpenIdError::Undiscovered(timed_out()), true),
+            (OpenIdError::Unavailable(timed_out()), false),
+            (
+                OpenIdError::Unavailable(FetchError::Connection {
+                    host: host(),
+                    cause: cause(),
+                }),
+                true,
+            ),
+            (
+                OpenIdError::Unavailable(FetchError::Interrupted {
+                    host: host(),
+                    cause: cause(),
+                }),
+                false,
+            ),
+            (
+                OpenIdError::Unavailable(FetchError::Status {
+                    host: host(),
+                    status: 503,
+                }),
+                true,
+            ),
+            (OpenIdError::Malformed("it is empty"), false),
+            (refused("invalid_grant"), false),
+            (refused("unauthorized_client"), false),
+            (refused("another error"), false),
+            (refused("invalid_client"), true),
+            (refused("temporarily_unavailable"), true),
+        ] {
+            assert_eq!(error.is_unused(), is_unused, "{error}");
+        }
     }
 }

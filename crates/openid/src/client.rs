@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::Response;
+use http::{Response, StatusCode};
 use narthex_fetch::keys::{FetchError, IssuerEndpoints, KeyUrl, ProviderMetadata};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -93,9 +93,10 @@ impl OpenIdClient {
     ///
     /// # Errors
     ///
-    /// [`OpenIdError::Unavailable`].
+    /// [`OpenIdError::Undiscovered`].
     pub async fn metadata(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, OpenIdError> {
-        Ok(self.endpoints.metadata(now_ms).await?)
+        let read = self.endpoints.metadata(now_ms).await;
+        read.map_err(OpenIdError::Undiscovered)
     }
 
     /// Returns the address that a browser is sent to, to come back to `redirect_uri` with a code. With `again`, the issuer
@@ -155,7 +156,8 @@ impl OpenIdClient {
     ///
     /// # Errors
     ///
-    /// [`OpenIdError`]. The refresh token may be used up all the same.
+    /// [`OpenIdError`]. The refresh token may be used up all the same, unless the error [says](OpenIdError::is_unused) that
+    /// it is not.
     pub async fn refresh(&self, refresh_token: &str, now_ms: i64) -> Result<Tokens, OpenIdError> {
         let metadata = self.metadata(now_ms).await?;
         let client = self.client(&metadata, None)?;
@@ -217,6 +219,16 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
             let (parts, body) = request.into_parts();
             let answer = self.endpoints.post(self.url, parts.headers, body).await?;
             let (parts, body) = answer.into_parts();
+            // A server that is overloaded or down for maintenance, whatever the body of its answer is.
+            if matches!(
+                parts.status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            ) {
+                return Err(FetchError::Status {
+                    host: self.url.host(),
+                    status: parts.status.as_u16(),
+                });
+            }
             Ok(Response::from_parts(parts, body.to_vec()))
         })
     }

@@ -76,6 +76,12 @@ impl OidcProvider {
         Ok(())
     }
 
+    /// Sends it a signal by name (`STOP`, `CONT`).
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let process = self.process.as_ref().context("the provider does not run")?;
+        process.signal(name)
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         self.process = None;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_clock::Clock;
+use narthex_decision::Reason;
 use narthex_directory::{Actor, By, Directory, RefreshedToken, Session, SessionEnd, SessionSelection, StoreError};
 use narthex_openid::{OpenIdError, Tokens};
 use narthex_session::{Credential, SealingKeys};
@@ -36,6 +37,17 @@ pub(super) enum Renewal {
     Renewed(Box<Session>, Credential),
     /// The session has ended.
     Ended,
+    /// The token has ended, and the issuer cannot be asked for a new one now. The session is kept, and stands for nothing
+    /// until it has one.
+    Unreachable,
+}
+
+/// Reason for which a session gets no new token.
+enum NoNewToken {
+    /// The session ends with it.
+    Ends(SessionEnd),
+    /// The issuer can be asked again later, with this refresh token.
+    Later(Option<Zeroizing<String>>),
 }
 
 /// Renews the token of a session, or waits for the caller that does.
@@ -52,6 +64,10 @@ pub(super) async fn renewed(
     if session.refresh_until_ms.is_some() {
         return refresher.until_renewed(session, credential, now_ms).await;
     }
+    let sign_in = refresher.issuer.sign_in.as_ref();
+    if sign_in.is_some_and(|sign_in| sign_in.is_resting(now_ms)) {
+        return Ok(kept(session, credential, now_ms));
+    }
     let until_ms = now_ms.saturating_add(CLAIM_MS);
     let claim = refresher
         .directory
@@ -65,6 +81,15 @@ pub(super) async fn renewed(
                 .unwrap_or_else(|_| Err(StoreError::Unavailable("the refresh of a session broke off".to_owned())))
         }
         None => refresher.until_renewed(session, credential, now_ms).await,
+    }
+}
+
+/// Returns a session without a new token: it goes on with its token while that lasts.
+fn kept(session: Session, credential: Credential, now_ms: i64) -> Renewal {
+    if now_ms < credential.ends_at_ms {
+        Renewal::Renewed(Box::new(session), credential)
+    } else {
+        Renewal::Unreachable
     }
 }
 
@@ -95,20 +120,26 @@ impl Refresher {
             {
                 return Ok(Renewal::Renewed(Box::new(found), credential));
             }
-            // No refresh is under way, and the token has ended.
-            if found.refresh_until_ms.is_none() && found.version == session.version {
-                return Ok(Renewal::Ended);
+            // No refresh is under way, and the token has ended. The caller that had the claim got no answer.
+            if found.refresh_until_ms.is_none() {
+                return Ok(if found.version == session.version {
+                    Renewal::Ended
+                } else {
+                    Renewal::Unreachable
+                });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        Ok(Renewal::Ended)
+        Ok(Renewal::Unreachable)
     }
 
-    /// Uses the refresh token, once, and stores the result, or ends the session.
+    /// Uses the refresh token, once, and stores the result, or ends the session. Without an answer, the session gets back what it
+    /// had, so that the refresh can be claimed again.
     async fn refresh(&self, session: Session, old: Credential, version: u64) -> Result<Renewal, StoreError> {
         let credential = match self.ask(&session, &old).await {
             Ok(credential) => credential,
-            Err(end) => {
+            Err(NoNewToken::Later(refresh_token)) => Credential { refresh_token, ..old },
+            Err(NoNewToken::Ends(end)) => {
                 let by = By {
                     actor: Actor::System,
                     at_ms: self.clock.now_ms(),
@@ -138,22 +169,30 @@ impl Refresher {
             refresh_until_ms: None,
             ..session
         };
-        Ok(Renewal::Renewed(Box::new(session), credential))
+        Ok(kept(session, credential, now_ms))
     }
 
     /// Asks the issuer for a new token, and checks that it is of the same user.
-    async fn ask(&self, session: &Session, old: &Credential) -> Result<Credential, SessionEnd> {
+    async fn ask(&self, session: &Session, old: &Credential) -> Result<Credential, NoNewToken> {
         let (Some(sign_in), Some(refresh_token)) = (&self.issuer.sign_in, &old.refresh_token) else {
-            return Err(SessionEnd::RefreshLost);
+            return Err(NoNewToken::Ends(SessionEnd::RefreshLost));
         };
         let issuer = self.issuer.name.as_str();
+        let later = |refresh_token: &Zeroizing<String>, error: &dyn std::fmt::Display| {
+            tracing::warn!(session = %session.id, issuer, %error, "a session could not be refreshed; it is tried again");
+            sign_in.rest(self.clock.now_ms());
+            NoNewToken::Later(Some(refresh_token.clone()))
+        };
         let answer = sign_in.client.refresh(refresh_token, self.clock.now_ms()).await;
         let tokens = answer.map_err(|error| {
+            if error.is_unused() {
+                return later(refresh_token, &error);
+            }
             tracing::warn!(session = %session.id, issuer, error = %error, "a session could not be refreshed, and ends");
-            match error {
+            NoNewToken::Ends(match error {
                 OpenIdError::Refused { .. } => SessionEnd::RefreshRefused,
                 _ => SessionEnd::RefreshLost,
-            }
+            })
         })?;
         let Tokens {
             id_token: Some(id_token),
@@ -161,20 +200,27 @@ impl Refresher {
         } = tokens
         else {
             tracing::warn!(session = %session.id, issuer, "the issuer refreshes no ID token, so the session ends");
-            return Err(SessionEnd::RefreshRefused);
+            return Err(NoNewToken::Ends(SessionEnd::RefreshRefused));
         };
+        // SPEC: RFC 6749 section 6: without a new one, the old one stays good.
+        let next = newer.as_ref().unwrap_or(refresh_token);
         let now_ms = self.clock.now_ms();
         let verified = verify_id_token(&self.issuer, &id_token, &self.limits, now_ms).await;
-        let claims = verified.map(|verified| verified.claims);
-        let claims = claims.ok().filter(|claims| is_of_the_same(claims, session, &old.nonce));
+        let claims = match verified {
+            Ok(verified) => Some(verified.claims),
+            Err(refusal) if refusal.reason == Reason::KeysUnavailable => {
+                return Err(later(next, &"the keys for the new ID token cannot be read"));
+            }
+            Err(_) => None,
+        };
+        let claims = claims.filter(|claims| is_of_the_same(claims, session, &old.nonce));
         let Some(ends_at_ms) = claims.and_then(|claims| claims.expires_at_ms()) else {
             tracing::warn!(session = %session.id, issuer, "the refreshed ID token is refused, so the session ends");
-            return Err(SessionEnd::RefreshRefused);
+            return Err(NoNewToken::Ends(SessionEnd::RefreshRefused));
         };
         Ok(Credential {
             token: Zeroizing::new(id_token.to_string()),
-            // SPEC: RFC 6749 section 6: without a new one, the old one stays good.
-            refresh_token: newer.or_else(|| old.refresh_token.clone()),
+            refresh_token: Some(next.clone()),
             nonce: old.nonce.clone(),
             obtained_at_ms: now_ms,
             ends_at_ms,

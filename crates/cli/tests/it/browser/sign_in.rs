@@ -60,10 +60,10 @@ async fn a_session_in_a_real_browser_is_refreshed_and_ends_with_its_token() {
     // The first token has ended by now.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     world.assert_answers(&browser, None).await;
-    // Without its provider the session ends with its token.
+    // Without its provider the session stands for nothing from the end of its token on.
     world.provider.kill();
     tokio::time::sleep(Duration::from_millis(6_500)).await;
-    world.assert_answers(&browser, Some("session.ended")).await;
+    world.assert_answers(&browser, Some("keys.unavailable")).await;
     let seen = world.upstream.seen();
     assert!(seen.iter().all(|request| request.header("cookie").is_none()));
 }

@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) narthex: Narthex,
     pub(super) upstream: Upstream,
     pub(super) provider: OidcProvider,
+    settings: Settings,
     pub(super) issuer: String,
     pub(super) client: Client,
 }
@@ -63,9 +64,15 @@ impl World {
             narthex,
             upstream,
             provider,
+            settings,
             issuer,
             client: Client::new(),
         }
+    }
+
+    /// Starts the provider again, which has forgotten everything.
+    pub(super) fn restart_provider(&mut self) {
+        self.provider.start(&self.settings).unwrap();
     }
 
     /// A request that the browser sends to the application.
