@@ -87,6 +87,16 @@ impl OpenSession {
         (Token::from(self.credential.token.as_str()), place.into())
     }
 
+    /// Time at which it ends if it is not used again, in milliseconds, as far as this node knows.
+    pub const fn lapses_at_ms(&self) -> i64 {
+        self.lapses_at_ms
+    }
+
+    /// Time of its last use that was recorded, in milliseconds, as far as this node knows.
+    pub fn noted_at_ms(&self) -> i64 {
+        self.noted_at_ms.load(Ordering::Relaxed)
+    }
+
     /// Returns the embedded login that it was begun by, if it is a session in a frame.
     pub const fn embedding(&self) -> Option<&Embedding> {
         self.embedding.as_ref()
@@ -255,7 +265,7 @@ async fn of_cookie(
     if let Some(open) = &cached
         && open.is_fresh(runtime.generation, &engine.versions, now_ms)
     {
-        note_use(engine, open, now_ms);
+        note_use(engine, open.id, &open.noted_at_ms, now_ms);
         return Ok(RequestSession::Open(Arc::clone(open)));
     }
     engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
@@ -280,7 +290,7 @@ async fn of_cookie(
         return Ok(RequestSession::Ended);
     };
     engine.sessions.0.insert(hash.0, Arc::clone(&open));
-    note_use(engine, &open, now_ms);
+    note_use(engine, open.id, &open.noted_at_ms, now_ms);
     Ok(RequestSession::Open(open))
 }
 
@@ -347,12 +357,14 @@ async fn open(
     })))
 }
 
-/// Records the use of a session, at most once a minute, outside of the request's path.
-fn note_use(engine: &Engine, open: &OpenSession, now_ms: i64) {
-    let noted = open.noted_at_ms.load(Ordering::Relaxed);
+/// Records the use of a session that was last noted at that time, at most once a minute, outside of the request's path.
+///
+/// SECURITY: only for a session that stands. A use that is recorded after its end would bring it back.
+pub fn note_use(engine: &Engine, session: SessionId, noted_at_ms: &AtomicI64, now_ms: i64) {
+    let noted = noted_at_ms.load(Ordering::Relaxed);
     if now_ms.saturating_sub(noted).unsigned_abs() >= SESSION_USE_EVERY_MS.unsigned_abs() {
-        open.noted_at_ms.store(now_ms, Ordering::Relaxed);
-        engine.directory.note_session_use(open.id, now_ms);
+        noted_at_ms.store(now_ms, Ordering::Relaxed);
+        engine.directory.note_session_use(session, now_ms);
     }
 }
 

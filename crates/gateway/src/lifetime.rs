@@ -5,7 +5,7 @@
 //! change in the directory, and asks the directory only if they moved. A body that arrives at once is never watched.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue, header};
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{OrganizationName, PlatformRole, SecretHash, StoreError, Stripe, UserId};
+use narthex_directory::{OrganizationName, PlatformRole, SecretHash, SessionId, StoreError, Stripe, UserId};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::server::Connection;
@@ -21,7 +21,7 @@ use narthex_engine::Engine;
 use narthex_engine::cache::by_token::CredentialSource;
 use narthex_engine::event::Event;
 use narthex_engine::passed::{Answer, Passed};
-use narthex_engine::session::OpenSession;
+use narthex_engine::session::{self, OpenSession};
 
 mod body;
 mod sweep_answers;
@@ -135,7 +135,7 @@ struct Lifetime {
     /// Value at the beginning: any later one refuses the token that the stream began with.
     tokens_not_before_ms: Option<i64>,
     /// Session of the token, if it is of one.
-    session: Option<SecretHash>,
+    session: Option<WatchedSession>,
     ends_at_ms: i64,
     /// The same end by a clock that is never set back.
     ends_by: Option<Instant>,
@@ -143,6 +143,39 @@ struct Lifetime {
     seen: Numbers,
     ended: OnceLock<Reason>,
     waker: AtomicWaker,
+}
+
+/// Session of a watched stream. The stream is a use of it for as long as it is open.
+#[derive(Debug)]
+struct WatchedSession {
+    id: SessionId,
+    hash: SecretHash,
+    /// Time at which it ends if it is not used again, in milliseconds, as the directory said last.
+    lapses_at_ms: AtomicI64,
+    /// Time of the last use that was noted when the stream began, or by it, in milliseconds.
+    noted_at_ms: AtomicI64,
+}
+
+impl WatchedSession {
+    fn of(open: &OpenSession) -> Self {
+        Self {
+            id: open.id,
+            hash: open.hash,
+            lapses_at_ms: open.lapses_at_ms().into(),
+            noted_at_ms: open.noted_at_ms().into(),
+        }
+    }
+
+    /// Notes a use of the session. Returns true if it may have lapsed, so that the directory has to be asked.
+    ///
+    /// SECURITY: a use that is noted after the end would bring the session back.
+    fn may_have_lapsed(&self, engine: &Engine, now_ms: i64) -> bool {
+        if now_ms >= self.lapses_at_ms.load(Ordering::Relaxed) {
+            return true;
+        }
+        session::note_use(engine, self.id, &self.noted_at_ms, now_ms);
+        false
+    }
 }
 
 /// Version numbers that move with a change.
@@ -219,7 +252,7 @@ impl Lifetime {
             // SECURITY: from the decision, not from this moment: a user who was signed out in between must not keep the
             // stream.
             tokens_not_before_ms: caller.tokens_not_before_ms(),
-            session: session.map(|session| session.hash),
+            session: session.map(WatchedSession::of),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),
             seen: Numbers::at(NumbersSnapshot {
@@ -358,7 +391,9 @@ impl Lifetimes {
             }
             let seen = lifetime.seen.read();
             let user = engine.versions.stripe(lifetime.stripe);
-            if (seen.policy, seen.user, seen.generation) != (policy, user, generation) {
+            let session = lifetime.session.as_ref();
+            let may_have_lapsed = session.is_some_and(|session| session.may_have_lapsed(engine, now_ms));
+            if may_have_lapsed || (seen.policy, seen.user, seen.generation) != (policy, user, generation) {
                 let now = NumbersSnapshot {
                     policy,
                     user,

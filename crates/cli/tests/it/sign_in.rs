@@ -4,6 +4,7 @@ mod browser;
 mod chosen_issuer;
 mod console;
 mod flood;
+mod idle;
 mod logout;
 mod outage;
 

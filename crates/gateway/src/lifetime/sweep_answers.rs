@@ -1,13 +1,14 @@
 //! Answers of the directory during one sweep over the streams: each question is asked once.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use narthex_decision::Reason;
 use narthex_directory::{MachineKeyId, OrganizationName, OrganizationStatus, StoreError, UserId, UserStatus};
 use narthex_engine::cache::by_token::CredentialSource;
 use narthex_engine::{Engine, IssuerRuntime};
 
-use super::{Lifetime, NumbersSnapshot};
+use super::{Lifetime, NumbersSnapshot, WatchedSession};
 
 /// Answers of the directory during one sweep.
 #[derive(Default)]
@@ -40,13 +41,8 @@ impl SweepAnswers {
         if why.is_some() {
             return Ok(why);
         }
-        // A session that ends moves the number of its user.
-        if let Some(session) = lifetime.session.filter(|_| seen.user != now.user)
-            && engine
-                .directory
-                .session_by_hash(session, engine.clock.now_ms())
-                .await?
-                .is_none()
+        if let Some(session) = &lifetime.session
+            && !self.stands(engine, session, seen.user != now.user).await?
         {
             return Ok(Some(Reason::SessionEnded));
         }
@@ -59,6 +55,20 @@ impl SweepAnswers {
             }
         }
         Ok(None)
+    }
+
+    /// Tests whether the session of a stream stands, if that may have changed: a session that is ended moves the number of its
+    /// user, and one that lapses moves nothing.
+    async fn stands(&self, engine: &Engine, session: &WatchedSession, has_moved: bool) -> Result<bool, StoreError> {
+        let now_ms = engine.clock.now_ms();
+        if !has_moved && !session.may_have_lapsed(engine, now_ms) {
+            return Ok(true);
+        }
+        let found = engine.directory.session_by_hash(session.hash, now_ms).await?;
+        let Some(found) = found else { return Ok(false) };
+        let lapses_at_ms = found.session.lapses_at_ms();
+        session.lapses_at_ms.store(lapses_at_ms, Ordering::Relaxed);
+        Ok(true)
     }
 
     /// Returns the reason why the stream of a token must end, apart from the organization that it is about.

@@ -6,6 +6,7 @@ use narthex_testkit::{
     Answer, Client, Narthex, TestKey, Upstream,
     client::Call,
     keys::key_set,
+    narthex::Builder,
     oidc_provider::{CLIENT_SECRET, OidcProvider, Settings},
 };
 use serde_json::Value;
@@ -45,11 +46,21 @@ impl World {
         config: impl Fn(&str, &Upstream) -> String,
         store_url: &str,
     ) -> Self {
+        Self::start_in(id_token_seconds, config, store_url, &[]).await
+    }
+
+    /// The same with variables of the gateway's process.
+    pub(super) async fn start_in(
+        id_token_seconds: u32,
+        config: impl Fn(&str, &Upstream) -> String,
+        store_url: &str,
+        environment: &[(&str, String)],
+    ) -> Self {
         let mut provider = OidcProvider::reserve().unwrap();
         let issuer = provider.issuer();
         let upstream = Upstream::start().unwrap();
         let config = config(&issuer, &upstream);
-        let narthex = node(&config, store_url).await;
+        let narthex = node_in(&config, store_url, environment).await;
         let settings = Settings {
             redirect_uris: vec![
                 format!("{APP}/.narthex/callback/corp"),
@@ -95,16 +106,19 @@ impl World {
 
 /// A node of the gateway, with the URL of a database in the file `store-url`.
 pub(super) async fn node(config: &str, store_url: &str) -> Narthex {
-    Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+    node_in(config, store_url, &[]).await
+}
+
+async fn node_in(config: &str, store_url: &str, environment: &[(&str, String)]) -> Narthex {
+    let builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
         .config(config)
         .unwrap()
         .file("jwks.json", key_set(&[TestKey::Rsa1]).to_string())
         .file("client-secret", format!("{CLIENT_SECRET}\n"))
         .file("secret.key", SECRET_KEY)
-        .file("store-url", store_url)
-        .start()
-        .await
-        .unwrap()
+        .file("store-url", store_url);
+    let with = |builder: Builder, (name, value): &(&str, String)| builder.environment(name, value);
+    environment.iter().fold(builder, with).start().await.unwrap()
 }
 
 /// The cookies of a browser, by site.
