@@ -231,8 +231,8 @@ impl Lifetime {
             .as_ref()
             .filter(|_| allowed.rule != Requirement::Public && !looks_after)
             .and_then(|name| OrganizationName::new(name.as_str()).ok());
-        let ends_at_ms = caller.expires_at_ms().map_or(i64::MAX, |end| {
-            let with_token = end.saturating_add(caller.leeway_ms());
+        let ends_at_ms = caller.stream_end(now_ms).map_or(i64::MAX, |(end, leeway_ms)| {
+            let with_token = end.saturating_add(leeway_ms);
             let grace_ms = i64::try_from(terms.body_grace.as_millis()).unwrap_or(i64::MAX);
             match lasts {
                 LifetimeRule::WithToken => with_token,

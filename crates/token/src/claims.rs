@@ -39,13 +39,15 @@ pub struct VerifiedClaims {
     pub(crate) bound_to: Option<Box<str>>,
 }
 
-/// The three registered times, in milliseconds since the epoch.
+/// The three registered times, and the one that follows from them, in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_field_names, reason = "units stand last in names")]
 pub(crate) struct Times {
     pub(crate) expires_at_ms: Option<i64>,
     pub(crate) not_before_ms: Option<i64>,
     pub(crate) issued_at_ms: Option<i64>,
+    /// End of `max_token_age`, which is no claim.
+    pub(crate) too_old_at_ms: Option<i64>,
 }
 
 impl VerifiedClaims {
@@ -82,6 +84,12 @@ impl VerifiedClaims {
     /// `iat` in milliseconds.
     pub const fn issued_at_ms(&self) -> Option<i64> {
         self.times.issued_at_ms
+    }
+
+    /// Time at which the token is as old as the issuer's `max_token_age`, in milliseconds; `None` without such a limit. The issuer's
+    /// leeway is not added.
+    pub const fn too_old_at_ms(&self) -> Option<i64> {
+        self.times.too_old_at_ms
     }
 
     /// Thumbprint of the key that the sender has to prove (`cnf.jkt`, RFC 9449 6.1); `None` for a bearer token.

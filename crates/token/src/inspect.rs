@@ -389,9 +389,7 @@ impl Report {
         if let Some(seconds) = issuer.policy().max_token_age_seconds {
             let expected = format!("`iat` at most {seconds} s ago, {leeway} s leeway");
             let result = verify::check_age(claims, issuer, now_ms);
-            self.add(Rule::Age, expected, found("iat"), result, |()| {
-                "young enough".to_owned()
-            });
+            self.add(Rule::Age, expected, found("iat"), result, |_| "young enough".to_owned());
         }
     }
 

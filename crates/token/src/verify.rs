@@ -222,11 +222,11 @@ fn check_times(claims: &Map<String, Value>, issuer: &TrustedIssuer, now_ms: i64)
     let expires_at_ms = check_expiry(claims, issuer, now_ms)?;
     let not_before_ms = check_not_before(claims, issuer, now_ms)?;
     let issued_at_ms = check_issued_at(claims, issuer, now_ms)?;
-    check_age(claims, issuer, now_ms)?;
     Ok(Times {
         expires_at_ms,
         not_before_ms,
         issued_at_ms,
+        too_old_at_ms: check_age(claims, issuer, now_ms)?,
     })
 }
 
@@ -269,10 +269,14 @@ pub(crate) fn check_issued_at(
     }
 }
 
-/// The optional `max_token_age`, for which `iat` is then required.
-pub(crate) fn check_age(claims: &Map<String, Value>, issuer: &TrustedIssuer, now_ms: i64) -> Result<(), VerifyError> {
+/// The optional `max_token_age`, for which `iat` is then required. Gives the time at which the token is older than that.
+pub(crate) fn check_age(
+    claims: &Map<String, Value>,
+    issuer: &TrustedIssuer,
+    now_ms: i64,
+) -> Result<Option<i64>, VerifyError> {
     let Some(max_token_age_seconds) = issuer.policy.max_token_age_seconds else {
-        return Ok(());
+        return Ok(None);
     };
     let issued_at = time(claims, "iat")?.ok_or_else(|| missing(claims, "iat"))?;
     let age_ms_max = i64::try_from(max_token_age_seconds)
@@ -281,7 +285,7 @@ pub(crate) fn check_age(claims: &Map<String, Value>, issuer: &TrustedIssuer, now
     if now_ms.saturating_sub(issued_at) > age_ms_max.saturating_add(issuer.leeway_ms) {
         return Err(VerifyError::TooOld { max_token_age_seconds });
     }
-    Ok(())
+    Ok(Some(issued_at.saturating_add(age_ms_max)))
 }
 
 /// A `NumericDate` in milliseconds, rounded down.

@@ -10,15 +10,25 @@ use narthex_testkit::{
     introspection::{CLIENT_SECRET, IntrospectionEndpoint},
 };
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use crate::moved_clock::MovedClock;
 use crate::world::{World, config, member};
 
 async fn world(endpoint: &IntrospectionEndpoint, lines: &str) -> World {
+    world_with(endpoint, ("", lines), &[]).await
+}
+
+/// A world with further settings of the issuer, further lines, and variables of its process.
+async fn world_with(
+    endpoint: &IntrospectionEndpoint,
+    (settings, lines): (&str, &str),
+    environment: &[(&str, String)],
+) -> World {
     let configured = |idp: &IdentityProvider, upstream: &Upstream| {
         let issuer = "audiences = [\"narthex\"]";
         let asked = format!(
-            "{issuer}\ndpop = \"accept\"\nintrospection = {{ url = \"{}\", client_id = \"narthex\", client_secret_file = \"client-secret\" }}",
+            "{issuer}\n{settings}\ndpop = \"accept\"\nintrospection = {{ url = \"{}\", client_id = \"narthex\", client_secret_file = \"client-secret\" }}",
             endpoint.url()
         );
         config(idp, upstream).replacen(issuer, &asked, 1)
@@ -26,7 +36,8 @@ async fn world(endpoint: &IntrospectionEndpoint, lines: &str) -> World {
                 .replace("JWKS", &idp.jwks_url())
                 .replace("UPSTREAM", &upstream.url())
     };
-    World::with_files(configured, &[("client-secret", CLIENT_SECRET)]).await
+    let files = [("client-secret", CLIENT_SECRET)];
+    World::with_environment(configured, &files, environment).await
 }
 
 fn claims(subject: &str) -> Value {
@@ -283,4 +294,28 @@ async fn sec_a_revoked_opaque_token_ends_within_a_minute() {
         }
     }
     assert_eq!(last.as_deref(), Some("token.inactive"));
+}
+
+/// An opaque token that names no end gives no stream without an end: after a minute its issuer is to be asked again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_stream_of_an_opaque_token_without_expiry_ends() {
+    for (settings, lasts, over) in [("", 55, 62), ("max_token_age = \"5m\"", 350, 362)] {
+        let clock = MovedClock::by(0);
+        let endpoint = IntrospectionEndpoint::start().unwrap();
+        let world = world_with(&endpoint, (settings, ""), &clock.environment()).await;
+        let mut unending = claims("ada");
+        unending.as_object_mut().unwrap().remove("exp");
+        endpoint.activate("unending", &unending);
+        let call = world.call("GET", "/whoami").bearer("unending");
+        let call = call.header("x-upstream", "sse=600");
+        let stream = tokio::spawn(async move { Client::new().send(call).await });
+        sleep(Duration::from_secs(1)).await;
+        clock.move_to(lasts);
+        sleep(Duration::from_secs(1)).await;
+        assert!(!stream.is_finished(), "{settings}: {}", world.narthex.logs());
+        clock.move_to(over);
+        let ended = timeout(Duration::from_secs(3), stream).await;
+        assert!(ended.is_ok(), "{settings}: it goes on\n{}", world.narthex.logs());
+        world.narthex.logged(&["stream_ended"]).await.unwrap();
+    }
 }

@@ -64,6 +64,15 @@ impl World {
         config: impl Fn(&IdentityProvider, &Upstream) -> String,
         files: &[(&str, &str)],
     ) -> Self {
+        Self::with_environment(config, files, &[]).await
+    }
+
+    /// The same with variables of its process.
+    pub(crate) async fn with_environment(
+        config: impl Fn(&IdentityProvider, &Upstream) -> String,
+        files: &[(&str, &str)],
+        environment: &[(&str, String)],
+    ) -> Self {
         let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
         let upstream = Upstream::start().unwrap();
         let mut builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
@@ -71,6 +80,9 @@ impl World {
             .unwrap();
         for (name, content) in files {
             builder = builder.file(name, *content);
+        }
+        for (name, value) in environment {
+            builder = builder.environment(name, value);
         }
         let narthex = builder.start().await.unwrap();
         let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });

@@ -1,8 +1,8 @@
 //! Cache of answers, keyed by the whole token.
 //!
 //! SECURITY: an answer is stored under a keyed hash of the whole token, so that no token stays in memory. It never
-//! lives past `exp`, past the life of the key that verified it, past a change of configuration or of anything in the
-//! directory that it rests on, and never longer than a minute.
+//! lives past `exp` or `max_token_age`, past the life of the key that verified it, past a change of configuration or of
+//! anything in the directory that it rests on, and never longer than a minute.
 
 use std::sync::Arc;
 
@@ -47,8 +47,10 @@ pub struct Caller {
     /// The account; gone when the cache of accounts has no more room for it: that cache alone bounds the cached part of
     /// the directory.
     account: WeakPrefetched<Account>,
-    /// Expiry of the token (`exp`) or the machine key, in milliseconds.
+    /// Expiry of the token (`exp`, or the end of `max_token_age`) or the machine key, in milliseconds.
     expires_at_ms: Option<i64>,
+    /// True for an opaque token without an expiry: it rests on the answer of its issuer, which is not known to last.
+    is_of_answer: bool,
     kept_until_ms: i64,
     key_epoch: u64,
     generation: u64,
@@ -75,9 +77,11 @@ impl Caller {
         now_ms: i64,
     ) -> Self {
         let key_epoch = keys.map_or_else(|| issuer.keys.epoch(), KeySnapshot::epoch);
+        let expiries = [claims.expires_at_ms(), claims.too_old_at_ms()];
+        let expires_at_ms = expiries.into_iter().flatten().min();
         let ends = [
             Some(now_ms.saturating_add(KEPT_MS_MAX)),
-            claims.expires_at_ms(),
+            expires_at_ms,
             keys.map(KeySnapshot::usable_until_ms),
             account.valid_until_ms,
         ];
@@ -85,7 +89,8 @@ impl Caller {
         Self {
             source: CredentialSource::Issuer(issuer),
             account: account.downgrade(),
-            expires_at_ms: claims.expires_at_ms(),
+            expires_at_ms,
+            is_of_answer: keys.is_none() && expires_at_ms.is_none(),
             kept_until_ms,
             key_epoch,
             generation,
@@ -125,6 +130,7 @@ impl Caller {
             source: CredentialSource::MachineKey(key),
             account: account.downgrade(),
             expires_at_ms: Some(expires_at_ms),
+            is_of_answer: false,
             kept_until_ms: now_ms.saturating_add(KEPT_MS_MAX).min(expires_at_ms),
             key_epoch: 0,
             generation,
@@ -179,9 +185,16 @@ impl Caller {
         self.account.upgrade()
     }
 
-    /// Returns the expiry of the token (`exp`) or the machine key, in milliseconds.
-    pub const fn expires_at_ms(&self) -> Option<i64> {
-        self.expires_at_ms
+    /// Returns the expiry of the credential, for a stream that begins now, and the leeway after it, both in milliseconds;
+    /// `None` for a token that does not expire.
+    ///
+    /// SECURITY: an opaque token without an expiry counts for as long as the answer of its issuer is cached. Its stream has that
+    /// time from its beginning on, so that a short call does not end with a cached answer.
+    pub fn stream_end(&self, now_ms: i64) -> Option<(i64, i64)> {
+        match self.expires_at_ms {
+            Some(end) => Some((end, self.leeway_ms())),
+            None => self.is_of_answer.then(|| (now_ms.saturating_add(KEPT_MS_MAX), 0)),
+        }
     }
 
     /// Returns the version numbers of the directory that the answer rests on.

@@ -53,8 +53,8 @@ pub fn verify_introspected(
         expires_at_ms,
         not_before_ms: check_not_before(&token.claims, issuer, now_ms)?,
         issued_at_ms: check_issued_at(&token.claims, issuer, now_ms)?,
+        too_old_at_ms: check_age(&token.claims, issuer, now_ms)?,
     };
-    check_age(&token.claims, issuer, now_ms)?;
     let bound_to = check_subject(&token.claims, issuer)?.map(Box::from);
     check_audience(&token.claims, issuer)?;
     for required in &issuer.policy.required_claims {
