@@ -9,7 +9,7 @@ use narthex_engine::access_log::OwnLine;
 use narthex_engine::event::Event;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound};
-use narthex_engine::protected_resource::{ProtectedResource, issuers};
+use narthex_engine::protected_resource::{ProtectedResource, named_issuers};
 use narthex_engine::respond::{self, Refusal};
 use narthex_engine::{DpopUse, Engine, PROOF_ALGORITHMS, Runtime};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ fn found(method: &Method, document: &Value) -> Response<Full<Bytes>> {
     response
 }
 
-/// Returns the metadata of a resource. A path that routes of several methods serve has the issuers and scopes of all of them.
+/// Returns the metadata of a resource. A path that routes of several methods serve has the issuers and scopes of all of them; issuers as far as they [are told](named_issuers).
 fn metadata(runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> {
     let unmatched = || Refusal::new(Reason::RouteUnmatched);
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(inbound.method) {
@@ -117,7 +117,7 @@ fn metadata(runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> 
         .first()
         .and_then(|route| ProtectedResource::of(runtime, route, inbound));
     let resource = first.ok_or_else(unmatched)?;
-    let servers = routes.iter().flat_map(|route| issuers(runtime, route));
+    let servers = routes.iter().flat_map(|route| named_issuers(runtime, route));
     let servers = servers.filter_map(|issuer| issuer.trusted.policy().issuer.clone());
     // A name that is no address, and a pattern of many, lead a client nowhere.
     let servers = servers.filter(|text| text.contains("://") && !text.contains('{'));

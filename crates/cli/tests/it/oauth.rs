@@ -22,7 +22,10 @@ fn routes(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "/mcp/{*rest}",
             "require = \"authenticated\"\nissuers = [\"corp\"]\nscopes = [\"read\", \"write\"]",
         )
-        + &route("/tools/{*rest}", "require = \"authenticated\"")
+        + &route(
+            "/tools/{*rest}",
+            "require = \"authenticated\"\nissuers = [\"corp\", \"partner\"]",
+        )
         + &route(
             "/orgs/{organization}/mcp",
             "require = \"organization:member\"\nmethods = [\"POST\"]\nscopes = [\"org\"]",
@@ -202,4 +205,38 @@ async fn each_route_has_metadata_that_name_its_issuers_and_scopes() {
         resource == format!("{plain}/mcp") || resource.starts_with("https://127.0.0.1"),
         "{resource}"
     );
+}
+
+/// The issuers of several realms are a list of customers, which only the configuration of a route makes public.
+#[tokio::test]
+async fn sec_metadata_tell_no_issuers_of_other_realms() {
+    let issuer = |idp: &IdentityProvider, name: &str, realm: &str| {
+        format!(
+            "\n[[issuer]]\nname = \"{name}\"\nissuer = \"https://{name}.test\"\nrealm = \"{realm}\"\n\
+             jwks_url = \"{}\"\naudiences = [\"narthex\"]\n",
+            idp.jwks_url()
+        )
+    };
+    let asked = async |world: &World| {
+        let path = "/.well-known/oauth-protected-resource/whoami";
+        let answer = world.send(world.call("GET", path)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json().unwrap()["authorization_servers"].clone()
+    };
+    let one_realm =
+        |idp: &IdentityProvider, upstream: &Upstream| config(idp, upstream) + &issuer(idp, "second", "corp");
+    let world = World::with_config(one_realm).await;
+    assert_eq!(asked(&world).await, json!(["https://idp.test", "https://second.test"]));
+
+    let two_realms =
+        |idp: &IdentityProvider, upstream: &Upstream| config(idp, upstream) + &issuer(idp, "customer", "customer");
+    let world = World::with_config(two_realms).await;
+    assert_eq!(asked(&world).await, Value::Null);
+    // Its tokens are accepted there all the same.
+    let token = narthex_testkit::TestIssuer::new("https://customer.test")
+        .token()
+        .subject("ada")
+        .sign();
+    let answer = world.send(world.call("GET", "/whoami").bearer(&token)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
