@@ -148,6 +148,52 @@ async fn sec_client_address_caddy() {
     check_client_address(Kind::Caddy).await;
 }
 
+/// The cookies of sessions stay at the proxy, also on routes and in installations without sign-in: browsers send that of the console
+/// to every port of its host.
+async fn check_session_cookies(kind: Kind) {
+    let world = World::start().await;
+    let proxy = kind.start(&world.narthex.address(), &world.upstream.address()).unwrap();
+    let token = member("alice").sign();
+    for (sent, arrives) in [
+        (
+            Some("theme=dark; __Host-narthex-console=secret; a=b"),
+            Some("theme=dark; a=b"),
+        ),
+        (Some("__Host-narthex=secret; __host-narthex-corp=secret"), None),
+        (Some("theme=dark"), Some("theme=dark")),
+        (None, None),
+    ] {
+        for path in ["/whoami", "/public/page"] {
+            let call = Call::get(&format!("{}{path}", proxy.url())).bearer(&token);
+            let call = sent.into_iter().fold(call, |call, sent| call.header("cookie", sent));
+            let answer = Client::new().send(call).await.unwrap();
+            assert_eq!(answer.status, 200, "{sent:?}\n{}", proxy.output());
+            let seen = world.upstream.last().unwrap().header("cookie");
+            // An empty header has no cookie either.
+            assert_eq!(
+                seen.filter(|seen| !seen.is_empty()).as_deref(),
+                arrives,
+                "{path}: {sent:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn sec_session_cookies_stay_at_nginx() {
+    check_session_cookies(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn sec_session_cookies_stay_at_haproxy() {
+    check_session_cookies(Kind::Haproxy).await;
+}
+
+#[tokio::test]
+async fn sec_session_cookies_stay_at_caddy() {
+    check_session_cookies(Kind::Caddy).await;
+}
+
 /// The application gets no name in use from a client, also on a route that gives it no value.
 #[tokio::test]
 async fn sec_a_name_in_use_is_no_clients_at_haproxy() {
