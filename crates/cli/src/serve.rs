@@ -16,7 +16,7 @@ use narthex_admin::api::FreshApiKey;
 use narthex_admin::port::{AdminServices, serve_admin};
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
-use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics, WebOrigin};
+use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics, TRACE_TARGET, WebOrigin};
 use narthex_ext_authz::serve_ext_authz;
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
@@ -24,6 +24,7 @@ use narthex_gateway::{Gateway, serve};
 use narthex_listener::tls::PortTls;
 use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
+use narthex_telemetry::Traces;
 use narthex_upstream::ConnectorSettings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::args::ServeArgs;
 use crate::assemble;
@@ -78,6 +80,7 @@ pub(crate) struct Running {
     watched: Vec<PathBuf>,
     restart_settings: RestartSettings,
     end_mark: EndMark,
+    traces: Option<Traces>,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -88,7 +91,8 @@ pub(crate) struct Running {
 pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<Running> {
     let end_mark = reading.end_mark();
     let mut config = usable(reading)?;
-    log(&config, logging);
+    let traces = traces(&config)?;
+    log(&config, logging, traces.as_ref());
     let shares = shares(&config);
     let clock = Clock::system();
     let directory = open(&config.store, Purpose::Serve).await?;
@@ -136,6 +140,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         console_origin: config.console_origin,
         watched: config.watched,
         end_mark,
+        traces,
     })
 }
 
@@ -255,7 +260,14 @@ fn upstreams(config: &Config, shares: DescriptorShares) -> ConnectorSettings {
     }
 }
 
-fn log(config: &Config, logging: Logging) {
+/// The sender of traces, if the configuration names a collector.
+fn traces(config: &Config) -> anyhow::Result<Option<Traces>> {
+    let endpoint = config.telemetry.otlp_endpoint.as_deref();
+    let start = |endpoint| Traces::start(endpoint, "narthex", env!("CARGO_PKG_VERSION"));
+    Ok(endpoint.map(start).transpose()?)
+}
+
+fn log(config: &Config, logging: Logging, traces: Option<&Traces>) {
     let most = match logging {
         Logging::Configured => level(config.log.level),
         Logging::Quiet => LevelFilter::WARN,
@@ -270,16 +282,24 @@ fn log(config: &Config, logging: Logging) {
     };
     let wanted = Targets::new()
         .with_default(most)
-        .with_target(ACCESS_TARGET, LevelFilter::INFO);
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
+        .with_target(ACCESS_TARGET, LevelFilter::INFO)
+        // Spans are for traces; at any level they would stand in front of each line.
+        .with_target(TRACE_TARGET, LevelFilter::OFF);
+    let lines = fmt::layer()
         .with_writer(move || Legible::new(std::io::stderr(), form))
         .with_ansi(form == Form::Colours)
         .with_target(false);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
+        Form::Json => lines.json().flatten_event(true).boxed(),
+        Form::Text | Form::Colours => lines.boxed(),
+    };
     // A second start in one process (a test) keeps the first one's log.
-    let _ = match form {
-        Form::Json => builder.json().flatten_event(true).finish().with(wanted).try_init(),
-        Form::Text | Form::Colours => builder.finish().with(wanted).try_init(),
+    let _ = match traces {
+        None => tracing_subscriber::registry().with(lines).with(wanted).try_init(),
+        Some(traces) => tracing_subscriber::registry()
+            .with(lines.with_filter(wanted))
+            .with(traces.layer(TRACE_TARGET))
+            .try_init(),
     };
 }
 
@@ -346,6 +366,7 @@ impl Running {
             watched,
             restart_settings,
             end_mark,
+            traces,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
@@ -394,7 +415,11 @@ impl Running {
             reload.abort();
         }
         // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
-        gateway.engine.directory.flush_last().await?;
+        let flushed = gateway.engine.directory.flush_last().await;
+        if let Some(traces) = traces {
+            tokio::task::spawn_blocking(|| traces.stop()).await?;
+        }
+        flushed?;
         public?;
         envoy?;
         Ok(admin??)

@@ -129,6 +129,7 @@ impl Check<'_> {
             format: *log.format.value(),
             access: *log.access.value(),
         };
+        let telemetry = self.telemetry(file.telemetry.value());
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());
         let sign_in = self.sign_in(file, sealing.is_some());
@@ -175,6 +176,7 @@ impl Check<'_> {
                 limits,
                 assertion,
                 log,
+                telemetry,
                 watched,
             });
         // INVARIANT: a configuration with an error never leaves here.

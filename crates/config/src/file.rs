@@ -18,7 +18,7 @@ pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatu
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
     AssertionSection, CacheSection, ConnectionsSection, ConsoleSection, LimitsSection, ListenSection, LogSection,
-    LoginSection, SecretsSection, SessionSection, StoreSection, TlsSection,
+    LoginSection, SecretsSection, SessionSection, StoreSection, TelemetrySection, TlsSection,
 };
 pub use settings::{LogFormat, LogLevel};
 
@@ -68,6 +68,8 @@ section! {
         assertion: Defaulted<AssertionSection> = "{}";
         /// Log on standard error. It never contains tokens, claim values or secrets.
         log: Defaulted<LogSection> = "{}";
+        /// Traces for an OpenTelemetry collector. Without this section, requests are not traced.
+        telemetry: Defaulted<TelemetrySection> = "{}";
     }
 }
 

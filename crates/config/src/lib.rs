@@ -99,6 +99,8 @@ pub struct Config {
     pub assertion: Assertion,
     /// Log settings.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// The files that were read besides the configuration file: when one changes, the configuration is to be read
     /// again.
     pub watched: Vec<PathBuf>,
@@ -307,6 +309,13 @@ pub struct Log {
     pub format: LogFormat,
     /// Access log: requests that pass are logged too.
     pub access: bool,
+}
+
+/// Traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Address of the collector; `None` if requests are not traced.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// A configuration file after reading: its text, its problems, and the configuration if it can be used.

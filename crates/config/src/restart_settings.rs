@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use narthex_engine::WebOrigin;
 
-use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation};
+use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation, Telemetry};
 
 /// Values of these settings in one configuration.
 #[derive(Clone, Debug)]
@@ -18,13 +18,14 @@ pub struct RestartSettings {
     assertion: Assertion,
     log: Log,
     console_origin: Option<WebOrigin>,
+    telemetry: Telemetry,
 }
 
 /// Tests whether two configurations differ in a setting.
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 22] = [
+const SETTINGS: [(&str, Differ); 23] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),
@@ -69,6 +70,7 @@ const SETTINGS: [(&str, Differ); 22] = [
     ("log.level", |a, b| a.log.level != b.log.level),
     ("log.format", |a, b| a.log.format != b.log.format),
     ("console.origin", |a, b| a.console_origin != b.console_origin),
+    ("telemetry", |a, b| a.telemetry != b.telemetry),
 ];
 
 impl RestartSettings {
@@ -83,6 +85,7 @@ impl RestartSettings {
             assertion: config.assertion.clone(),
             log: config.log,
             console_origin: config.console_origin.clone(),
+            telemetry: config.telemetry.clone(),
         }
     }
 
@@ -152,6 +155,7 @@ mod tests {
             ("log.level", "log.level = \"debug\""),
             ("log.format", "log.format = \"text\""),
             ("console.origin", "console.origin = \"https://narthex.example.com\""),
+            ("telemetry", "telemetry.otlp_endpoint = \"http://127.0.0.1:4317\""),
         ];
         for (name, text) in cases {
             assert_eq!(before.changed_in(&restart_settings(text)), [name], "{text}");

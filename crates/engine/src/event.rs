@@ -11,6 +11,7 @@ use crate::inbound::Inbound;
 use crate::metrics::Metrics;
 use crate::passed::Passed;
 use crate::respond::{Refusal, status};
+use crate::trace;
 
 /// An event worth reporting. It never holds a token, a secret or a claim's value.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +125,7 @@ impl Event<'_> {
                 refusal,
             } => {
                 metrics.refused(inbound.door, refusal.reason);
+                trace::decided(inbound, request_id, Err(refusal));
                 denied(inbound, request_id, refusal, Duration::ZERO);
             }
             Event::Synced { issuer, plan } => {
@@ -220,6 +222,7 @@ fn decided(
     took: Duration,
 ) {
     metrics.decided(inbound.door, outcome.err().map(|refusal| refusal.reason), took);
+    trace::decided(inbound, request_id, outcome);
     match outcome {
         Ok(passed) => tracing::debug!(
             event = "allowed", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),

@@ -39,6 +39,7 @@ pub mod session;
 pub mod sign_in;
 mod spent_states;
 mod switch;
+pub mod trace;
 mod upstream;
 mod via;
 
@@ -66,6 +67,7 @@ pub use runtime::{
 pub use servers::{Server, ServerUrl, ServerUrlProblem, Servers};
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
 pub use spent_states::SpentStates;
+pub use trace::TRACE_TARGET;
 pub use upstream::{
     ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,
 };

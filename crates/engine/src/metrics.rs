@@ -203,7 +203,7 @@ impl DoorMetrics {
 }
 
 /// Returns the outcome that a decision is counted under.
-const fn outcome_word(reason: Option<Reason>) -> &'static str {
+pub(crate) const fn outcome_word(reason: Option<Reason>) -> &'static str {
     match reason {
         None => "allow",
         Some(Reason::KeysUnavailable | Reason::StoreUnavailable) => "error",

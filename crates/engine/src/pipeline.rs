@@ -33,6 +33,7 @@ use crate::respond::Refusal;
 use crate::runtime::Runtime;
 use crate::session::{self, OpenSession};
 use crate::sign_in::SignInOffer;
+use crate::trace;
 
 /// Decides one request.
 ///
@@ -52,8 +53,8 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or_else(|| unmatched(path))?;
-    let found = matched.route;
-    let route = found.index;
+    trace::on_route(&matched, inbound.method);
+    let (found, route) = (matched.route, matched.route.index);
     let passed = on_route(engine, runtime, inbound, (host, path), matched).await;
     passed.map_err(|refusal| {
         let offer = SignInOffer::of(runtime, route, inbound, &refusal);

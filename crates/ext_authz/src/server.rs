@@ -15,10 +15,12 @@ use narthex_decision::Reason;
 use narthex_engine::Engine;
 use narthex_engine::inbound::{Sender, Trust};
 use narthex_engine::respond::Refusal;
+use narthex_engine::trace;
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions, TooManyRequests};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use crate::check::{self, Circumstances, Outcome};
 use crate::deadline;
@@ -68,10 +70,31 @@ pub(crate) enum Mode {
     Http,
 }
 
+/// Answers one request, within a span of its own while traces are collected. Envoy sends its own span as the parent with
+/// each check, whatever the client sent.
+async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let Some(span) = trace::begin(request.method(), request.uri().path()) else {
+        return respond_to(connection, request).await;
+    };
+    let trust = connection
+        .engine
+        .runtime
+        .load()
+        .trusted_proxies
+        .trust(connection.peer.ip());
+    // SECURITY: any other peer could hide its requests in the trace of another one, or ask not to be traced.
+    if trust == Trust::Trusted {
+        narthex_telemetry::continue_trace(&span, request.headers());
+    }
+    let response = Box::pin(respond_to(connection, request).instrument(span.clone())).await?;
+    trace::end(&span, response.status());
+    Ok(response)
+}
+
 /// Answers one request, whatever happens.
 ///
 /// SECURITY: a check that breaks off or takes too long is a denial, and no error.
-async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond_to(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let mode = if grpc::is_call(&request) {
         Mode::Grpc
     } else {

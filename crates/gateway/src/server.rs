@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use narthex_decision::Reason;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::forward_auth::{self, Original, Question, Wanted};
 use crate::gateway::Gateway;
@@ -37,6 +38,7 @@ use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
 use narthex_engine::session::OpenSession;
 use narthex_engine::session_cookie;
+use narthex_engine::trace;
 use narthex_engine::{StreamLimits, Upstream};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
@@ -95,8 +97,38 @@ pub(crate) struct ClientRequest<'r> {
     pub(crate) sender: Sender<'r>,
 }
 
-/// Answers one request on the public port.
+/// Answers one request on the public port, within a span of its own while traces are collected.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    match trace::begin(request.method(), request.uri().path()) {
+        None => respond_to(connection, request).await,
+        Some(span) => Box::pin(traced(span, connection, request)).await,
+    }
+}
+
+/// Answers one request within its span. The upstream is told of the span, as the parent of its own.
+async fn traced(
+    span: Span,
+    connection: Arc<Connection>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let trust = connection
+        .gateway
+        .engine
+        .runtime
+        .load()
+        .trusted_proxies
+        .trust(connection.peer.ip());
+    // SECURITY: any other client could hide its requests in the trace of another one, or ask not to be traced.
+    if trust == Trust::Trusted {
+        narthex_telemetry::continue_trace(&span, request.headers());
+    }
+    narthex_telemetry::send_trace(&span, request.headers_mut());
+    let answer = respond_to(connection, request).instrument(span.clone()).await?;
+    trace::end(&span, answer.status());
+    Ok(answer)
+}
+
+async fn respond_to(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let Connection { gateway, peer, .. } = &*connection;
     let (engine, peer) = (&*gateway.engine, *peer);
     let runtime = engine.runtime.load();
@@ -243,7 +275,9 @@ async fn proxy(
     }
     let grace = upstream.1.body_grace;
     let readable_by = ReadableBy::of(runtime, passed.answer.allowed().route, request.headers());
-    let forwarded = forward(&connection, runtime, (request, &origin), &passed, upstream).await;
+    let forwarded = forward(&connection, runtime, (request, &origin), &passed, upstream)
+        .instrument(trace::upstream())
+        .await;
     let answer = match forwarded {
         Ok(mut answer) => {
             respond::set_request_id(&mut answer, &passed.request_id);

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("template", &[]),
     ("directory", &[]),
     ("listener", &[]),
+    ("telemetry", &[]),
     ("testkit", &[]),
     ("conformance", &["directory"]),
     // second
@@ -127,9 +128,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     // doors
     (
         "gateway",
-        &["directory", "listener", "decision", "engine", "login", "upstream"],
+        &[
+            "directory",
+            "listener",
+            "telemetry",
+            "decision",
+            "engine",
+            "login",
+            "upstream",
+        ],
     ),
-    ("ext-authz", &["listener", "decision", "engine"]),
+    ("ext-authz", &["listener", "telemetry", "decision", "engine"]),
     // checks
     (
         "doctor",
@@ -154,6 +163,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "template",
             "directory",
             "listener",
+            "telemetry",
             "mapping",
             "decision",
             "mint",

@@ -120,6 +120,8 @@ mod store_file;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod transfer;
 #[cfg(test)]
 mod upgrades;

@@ -1,4 +1,4 @@
-//! `[listen]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
+//! `[listen]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`, `[telemetry]`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::{Check, within};
-use crate::file::{AssertionSection, LimitsSection, ListenSection};
+use crate::file::{AssertionSection, LimitsSection, ListenSection, TelemetrySection};
 use crate::problem::{Problem, Problems};
 use crate::read::Defaulted;
 use crate::values::{List, Size};
-use crate::{Assertion, Limits, Listen};
+use crate::{Assertion, Limits, Listen, Telemetry};
 
 /// The largest token of product section 2, step 1.
 const TOKEN_SIZE_MOST: Size = Size(16 * 1024);
@@ -101,6 +101,33 @@ impl Check<'_> {
             rotation: within(&mut self.problems, "rotation", &written.rotation, &(HOUR..=366 * DAY)),
         }
     }
+
+    pub(crate) fn telemetry(&mut self, written: &TelemetrySection) -> Telemetry {
+        let endpoint = written.otlp_endpoint.spanned();
+        if let Some(endpoint) = endpoint.filter(|endpoint| !is_collector(endpoint.get_ref())) {
+            let message = format!("`{}` is not the address of a collector", endpoint.get_ref());
+            let problem = Problem::error(endpoint.span(), message);
+            self.problems.push(problem.help(
+                "write scheme, host and port of its OTLP receiver for gRPC, such as `\"http://127.0.0.1:4317\"`; a path \
+                 belongs to OTLP over HTTP, which is another receiver",
+            ));
+        }
+        Telemetry {
+            otlp_endpoint: endpoint.map(|endpoint| endpoint.get_ref().clone()),
+        }
+    }
+}
+
+/// Tests whether a gRPC client can use an address: `http` or `https`, a host, and nothing else but a port.
+fn is_collector(address: &str) -> bool {
+    let Ok(url) = url::Url::parse(address) else {
+        return false;
+    };
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.path() == "/"
+        && (url.query(), url.fragment(), url.password()) == (None, None, None)
+        && url.username().is_empty()
 }
 
 /// `[limits]`.

@@ -1,5 +1,5 @@
 //! The sections that hold settings of the process: `[listen]`, `[store]`, `[secrets]`, `[connections]`, `[cache]`,
-//! `[limits]`, `[assertion]`, `[log]`, `[login]`, `[session]`.
+//! `[limits]`, `[assertion]`, `[log]`, `[telemetry]`, `[login]`, `[session]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -298,6 +298,23 @@ section! {
         /// `"door":"admin"` and name the API key or user. `/healthz`, `/readyz` and `/metrics` have no lines. Refused
         /// requests are always logged.
         access: Defaulted<bool> = "false";
+    }
+}
+
+section! {
+    /// Traces for an OpenTelemetry collector. Without this section, requests are not traced.
+    TelemetrySection {
+        /// Address of a collector that takes OTLP over gRPC: scheme, host and port. Each request on the public port is
+        /// one span, with a span inside for each step: `verify`, `map`, `sync`, `decide`, `upstream`. A request that is
+        /// answered from the cache has no steps before `upstream`. Spans contain what the log contains, and no token,
+        /// claim value or query. The upstream receives the span in `traceparent`. A trace that a request names is
+        /// continued only if the request comes from one of `listen.trusted_proxies`.
+        ///
+        /// Spans are sent in batches, in the background. If the collector is slow or away, spans are lost; requests do
+        /// not wait. The environment variables of the OpenTelemetry specification set the rest:
+        /// `OTEL_TRACES_SAMPLER` the share of requests that is traced, `OTEL_EXPORTER_OTLP_HEADERS` headers for the
+        /// collector, `OTEL_BSP_…` the batches.
+        otlp_endpoint: Optional<String>, eg "\"http://127.0.0.1:4317\"";
     }
 }
 

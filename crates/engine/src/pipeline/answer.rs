@@ -3,6 +3,7 @@
 use narthex_decision::{Bearer, Decision, IdentityHeaders, Match, Requirement, decide};
 use narthex_directory::SyncError;
 use smol_str::SmolStr;
+use tracing::Instrument as _;
 
 use super::authenticate::{CacheLookup, known, look_up, refuse_sync};
 use crate::cache::by_token::{CachedToken, KnownCaller};
@@ -15,6 +16,7 @@ use crate::organization;
 use crate::passed::{Allowed, Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
+use crate::trace::step;
 
 /// Returns the decision for a token: the one that is cached with it, or the result of the steps.
 pub(super) async fn answered(
@@ -47,7 +49,11 @@ async fn decided(
     let scopes = known.seen.caller().scopes();
     let allowed = match known.allowed(matched, now_ms) {
         Some(allowed) if matched.route.has_scopes(scopes) => allowed,
-        _ => allow(engine, runtime, &known, matched, now_ms).await?,
+        _ => {
+            allow(engine, runtime, &known, matched, now_ms)
+                .instrument(step!("decide"))
+                .await?
+        }
     };
     if seen_before {
         engine.callers.decide(key, &known.seen, &allowed, now_ms);

@@ -9,6 +9,7 @@ use narthex_listener::clients::counted_as;
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
@@ -24,6 +25,7 @@ use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
 use crate::session;
+use crate::trace::step;
 
 /// Returns the one token of the request; `None` if there is none.
 pub(super) fn token<'r>(
@@ -196,20 +198,9 @@ async fn authenticate(
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
-    let verified = match at.session_issuer() {
-        Some(issuer) if at.is_embedded() => {
-            let verified = verify_embedded(runtime, token, now_ms).await?;
-            // SECURITY: a session is one of its issuer for good, also if another one takes over its `iss`.
-            Some(verified)
-                .filter(|verified| verified.issuer.name == *issuer)
-                .ok_or_else(session::ended)?
-        }
-        Some(issuer) => {
-            let (issuer, _) = runtime.sign_in_at(issuer.as_str()).ok_or_else(session::ended)?;
-            verify_id_token(issuer, token, &runtime.token_limits, now_ms).await?
-        }
-        None => verify(runtime, inbound, (token, at), now_ms).await?,
-    };
+    let verified = verify_presented(runtime, inbound, (token, at), now_ms)
+        .instrument(step!("verify"))
+        .await?;
     if !proved {
         let bound_to = verified.claims.bound_to();
         prove(engine, runtime, inbound, (token, at), bound_to, now_ms)
@@ -217,6 +208,29 @@ async fn authenticate(
             .map_err(|refusal| refusal.of_issuer(&verified.issuer.name))?;
     }
     identified(engine, runtime, inbound, verified, (token, at.login_body(), now_ms)).await
+}
+
+/// Verifies the token of a request: as an ID token if it is the one of a session.
+async fn verify_presented(
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, at): (&str, &FoundAt),
+    now_ms: i64,
+) -> Result<VerifiedToken, Refusal> {
+    match at.session_issuer() {
+        Some(issuer) if at.is_embedded() => {
+            let verified = verify_embedded(runtime, token, now_ms).await?;
+            // SECURITY: a session is one of its issuer for good, also if another one takes over its `iss`.
+            Some(verified)
+                .filter(|verified| verified.issuer.name == *issuer)
+                .ok_or_else(session::ended)
+        }
+        Some(issuer) => {
+            let (issuer, _) = runtime.sign_in_at(issuer.as_str()).ok_or_else(session::ended)?;
+            verify_id_token(issuer, token, &runtime.token_limits, now_ms).await
+        }
+        None => verify(runtime, inbound, (token, at), now_ms).await,
+    }
 }
 
 /// Tests whether a token came as one that is bound to a key.
@@ -235,11 +249,11 @@ pub(crate) async fn identified(
     let VerifiedToken { issuer, claims, keys } = verified;
     let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let facts = facts.with_body(&issuer.mapping, body);
-    let identity = issuer
-        .mapping
-        .map(&claims, &facts.facts(), now_ms)
+    let identity = step!("map")
+        .in_scope(|| issuer.mapping.map(&claims, &facts.facts(), now_ms))
         .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
     let account = account(engine, runtime, &issuer, identity, (token, now_ms))
+        .instrument(step!("sync"))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
     let basis = (runtime.generation, keys.as_deref());

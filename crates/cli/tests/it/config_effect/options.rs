@@ -84,6 +84,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("route.method_override", "sec_method_override"),
     (
+        "telemetry.otlp_endpoint",
+        "a_collector_gets_the_spans_of_a_request_with_its_reason",
+    ),
+    (
         "route.organization",
         "a_member_is_let_in_wherever_the_request_names_the_organization",
     ),
