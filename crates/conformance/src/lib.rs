@@ -39,6 +39,7 @@ pub mod session_walk;
 pub mod sessions;
 pub mod tags;
 pub mod walk;
+pub mod webhooks;
 pub mod world;
 
 /// Makes one test per case. `$open` is the path of a function without arguments whose future gives a new, empty
@@ -218,6 +219,17 @@ macro_rules! conformance_suite {
                 a_machine_key_acts_as_a_service_with_its_role_alone,
                 sec_machine_key_ends,
                 uses_of_machine_keys_are_recorded_together,
+            }
+            webhooks {
+                one_node_has_the_lease_of_the_sender,
+                a_settlement_needs_the_lease_and_the_version,
+                deliveries_wait_and_are_delivered_or_given_up,
+                a_replay_drops_what_comes_again,
+                what_waits_is_tried_at_once_when_asked,
+                attempts_are_listed_newest_first_and_bounded,
+                dead_letters_are_kept_for_a_time,
+                a_forgotten_webhook_leaves_nothing,
+                a_settlement_of_two_webhooks_is_refused,
             }
         }
     };

@@ -7,6 +7,7 @@ mod people;
 mod sessions;
 mod token_sync;
 mod trail;
+mod webhooks;
 
 pub use documents::Documents;
 pub use keyring::Keyring;
@@ -14,6 +15,7 @@ pub use people::People;
 pub use sessions::Sessions;
 pub use token_sync::TokenSync;
 pub use trail::Trail;
+pub use webhooks::Webhooks;
 
 use crate::error::StoreError;
 use crate::id::OrganizationId;
@@ -23,15 +25,15 @@ use crate::user::User;
 /// Result of a store's operation.
 pub type Answer<T> = Result<T, StoreError>;
 
-/// Users, organizations, teams, grants and sessions, kept somewhere: the sum of the six traits of a store. Whatever
+/// Users, organizations, teams, grants and sessions, kept somewhere: the sum of the seven traits of a store. Whatever
 /// implements them is a directory.
 ///
-/// Rules for every method of the six: it is one transaction; what it acknowledges is durable; the audit events of a change
+/// Rules for every method of the seven: it is one transaction; what it acknowledges is durable; the audit events of a change
 /// are in the same transaction; the numbers of [`TokenSync::versions`] move before a change is acknowledged; text
 /// compares byte for byte; lists end their order in the id.
-pub trait Directory: TokenSync + People + Keyring + Trail + Documents + Sessions {}
+pub trait Directory: TokenSync + People + Keyring + Trail + Documents + Sessions + Webhooks {}
 
-impl<T: TokenSync + People + Keyring + Trail + Documents + Sessions> Directory for T {}
+impl<T: TokenSync + People + Keyring + Trail + Documents + Sessions + Webhooks> Directory for T {}
 
 /// A user whose last token carried some of the tags asked for.
 #[derive(Debug, Clone, PartialEq)]

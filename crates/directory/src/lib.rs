@@ -5,7 +5,7 @@
 //! desired state and a [`Snapshot`] to a [`SyncPlan`], and a store that carries the plan out in one transaction.
 //!
 //! This crate knows nothing of tokens, signatures, templates, HTTP or SQL. It has no clock and no randomness:
-//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. Six traits, whose sum is
+//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. Seven traits, whose sum is
 //! [`Directory`], declare async methods for stores to implement; declaring is not doing.
 //!
 //! Invariants:
@@ -48,6 +48,7 @@ mod team;
 mod usage_buffer;
 mod user;
 mod versions;
+mod webhook;
 
 pub use active_issuers::ActiveIssuers;
 pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
@@ -63,7 +64,7 @@ pub use desired::{
     Provision, SyncMode, SyncPolicy,
 };
 pub use directory::{
-    Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, Sessions, TokenSync, Trail,
+    Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, Sessions, TokenSync, Trail, Webhooks,
 };
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
@@ -104,3 +105,7 @@ pub use team::Team;
 pub use usage_buffer::{Noted, Recent, UsageBuffer};
 pub use user::{Profile, User, UserKind, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};
+pub use webhook::{
+    ATTEMPTS_KEPT, DEAD_LETTERS_KEPT_MS, DELIVERY_ERROR_BYTES_MAX, DeliveryAttempt, RecordedAttempt, Settlement,
+    WaitingDelivery, WaitingState, WebhookProgress,
+};

@@ -2,6 +2,7 @@
 //! with a configuration that no server has applied yet.
 
 mod sessions;
+mod webhooks;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod sessions;
 mod state;
 mod token_sync;
 mod trail;
+mod webhooks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -21,6 +21,7 @@ use narthex_directory::{OrganizationBrief, Standing};
 use narthex_directory::{Stamp, Stripe, Versions};
 
 use super::sessions::SessionTable;
+use super::webhooks::WebhookTable;
 
 /// Record of an issuer's tokens for a user.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,7 @@ pub(super) struct State {
     /// Names that organizations had.
     pub(super) former_names: BTreeSet<OrganizationName>,
     pub(super) sessions: SessionTable,
+    pub(super) webhooks: WebhookTable,
 }
 
 /// At most one grant is open for each of these.

@@ -31,6 +31,7 @@ mod trail;
 pub mod transfer;
 mod usage;
 mod value;
+mod webhooks;
 mod write;
 
 use std::sync::Arc;

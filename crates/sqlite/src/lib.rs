@@ -21,6 +21,7 @@ mod snapshot;
 mod token_sync;
 mod trail;
 pub mod transfer;
+mod webhooks;
 mod writer;
 
 use std::sync::Arc;

@@ -52,6 +52,15 @@ pub const SESSION: &str = "s.id, s.kind, s.hash, s.issuer, s.user_id, s.subject,
      s.user_agent, s.address, s.created_at_ms, s.last_seen_at_ms, s.idle_ms, s.ends_at_ms, s.token_ends_at_ms, \
      s.version, s.refresh_until_ms, s.ended_at_ms, s.end_reason";
 
+/// Progress of a webhook, as `p`.
+pub const PROGRESS: &str =
+    "p.webhook, p.cursor, p.failures, p.failing_since_ms, p.next_try_ms, p.last_success_ms, p.version";
+/// A delivery that waits or was given up, as `w`.
+pub const WAITING: &str = "w.webhook, w.sequence, w.object, w.attempts, w.taken_up_ms, w.next_try_ms, w.dead_at_ms";
+/// A try to deliver an event, as `a`.
+pub const ATTEMPT: &str =
+    "a.number, a.webhook, a.sequence, a.attempt, a.at_ms, a.took_ms, a.status, a.error, a.next_try_ms";
+
 /// A version as a number of the database. Versions count up from one and never come near the end of either type.
 pub fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)

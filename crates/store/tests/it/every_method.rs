@@ -1,6 +1,7 @@
 //! Every method of the directory that reads or writes, called in every way that makes another statement of it.
 
 mod sessions;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) struct Caller<'c> {
     told: &'c mut dyn FnMut(&'static str),
 }
 
-/// The methods of the six traits that wait for a store.
+/// The methods of the seven traits that wait for a store.
 pub(crate) fn names() -> BTreeSet<&'static str> {
     let traits = [
         include_str!("../../../directory/src/directory/token_sync.rs"),
@@ -29,6 +30,7 @@ pub(crate) fn names() -> BTreeSet<&'static str> {
         include_str!("../../../directory/src/directory/documents.rs"),
         include_str!("../../../directory/src/directory/trail.rs"),
         include_str!("../../../directory/src/directory/sessions.rs"),
+        include_str!("../../../directory/src/directory/webhooks.rs"),
     ];
     let lines = traits.into_iter().flat_map(str::lines);
     let begins = lines.filter_map(|line| line.strip_prefix("    async fn "));
@@ -68,6 +70,7 @@ pub(crate) async fn call(directory: &dyn Directory, told: &mut dyn FnMut(&'stati
     caller.keys().await;
     caller.sessions().await;
     caller.machine_keys(&tools).await;
+    caller.webhooks().await;
     caller.rest().await;
 }
 
