@@ -7,10 +7,12 @@
 mod drive;
 mod error;
 mod policy;
+mod post;
 mod redirect;
 mod send;
 
 pub use drive::{ConnectionError, drive};
 pub use error::OutboundError;
 pub use policy::{AllowedHosts, HostPattern, HostPatternProblem, OutboundLimits, PlainHttp, Policy};
+pub use post::{PostAnswer, PostClient};
 pub use send::Sender;

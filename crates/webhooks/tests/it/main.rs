@@ -1,0 +1,173 @@
+//! The sender over the directory in memory, with receivers on loopback.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt as _;
+use narthex_clock::Clock;
+use narthex_directory::{
+    Actor, AuditEvent, By, Directory, Document, DocumentAt, DocumentKind, Documents as _, NewDocument, Page,
+    Trail as _, WaitingState, Webhooks as _,
+};
+use narthex_fetch::outbound::{AllowedHosts, OutboundLimits, PlainHttp, Policy, PostClient};
+use narthex_fetch::ssrf_guard::{Guard, Loopback};
+use narthex_memory::MemoryDirectory;
+use narthex_testkit::server::{Server, full};
+use narthex_webhooks::{DeliveryObserver, Secret, SecretOpener, Sender, WebhookSecrets, WebhookSettings};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+#[derive(Debug)]
+struct OneSecret;
+
+impl SecretOpener for OneSecret {
+    fn open(&self, _webhook: &Document, _settings: &WebhookSettings) -> Result<WebhookSecrets, String> {
+        Ok(WebhookSecrets::new(&Secret::from_random([7; 32])))
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    delivered: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+impl DeliveryObserver for Counted {
+    fn tried(&self, _webhook: &str, outcome: &'static str) {
+        let counter = if outcome == "delivered" {
+            &self.delivered
+        } else {
+            &self.failed
+        };
+        counter.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn behind(&self, _webhook: &str, _events: u64) {}
+}
+
+fn by() -> By {
+    By {
+        actor: Actor::System,
+        at_ms: Clock::system().now_ms(),
+    }
+}
+
+/// A directory with a webhook.
+async fn directory(url: &str, actions: &[&str]) -> Arc<MemoryDirectory> {
+    let directory = Arc::new(MemoryDirectory::default());
+    let settings = WebhookSettings {
+        url: url.to_owned(),
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        enabled: true,
+        disabled_because: None,
+    };
+    let webhook = NewDocument {
+        kind: DocumentKind::Webhook,
+        name: "crm".to_owned(),
+        organization: None,
+        body: settings.body(),
+        secret: None,
+    };
+    directory
+        .save_document(webhook, DocumentAt::Absent, by())
+        .await
+        .unwrap();
+    directory
+}
+
+fn sender(directory: &Arc<MemoryDirectory>, counted: &Arc<Counted>) -> Sender {
+    let policy = Policy {
+        hosts: AllowedHosts::Any,
+        guard: Guard::new(["127.0.0.1"], Loopback::Refused),
+        plain_http: PlainHttp::LoopbackOnly,
+        limits: OutboundLimits::default(),
+    };
+    let directory = Arc::clone(directory) as Arc<dyn Directory>;
+    let client = PostClient::new(policy).unwrap();
+    let counted = Arc::clone(counted) as Arc<dyn DeliveryObserver>;
+    Sender::new(directory, Clock::system(), client, Arc::new(OneSecret), counted).unwrap()
+}
+
+async fn record(directory: &MemoryDirectory, action: &str, count: usize) {
+    for number in 0..count {
+        let mut event = AuditEvent::new(action, Actor::System, Clock::system().now_ms());
+        event.detail.insert("number".to_owned(), number.into());
+        directory.record(event).await.unwrap();
+    }
+}
+
+/// A receiver that keeps the bodies it gets, and answers with a status.
+fn receiver(status: u16) -> (Server, Arc<Mutex<Vec<Value>>>) {
+    let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let kept = Arc::clone(&bodies);
+    let server = Server::start(move |request| {
+        let kept = Arc::clone(&kept);
+        Box::pin(async move {
+            let body = request.into_body().collect().await?.to_bytes();
+            kept.lock().unwrap().push(serde_json::from_slice(&body)?);
+            Ok(Response::builder().status(status).body(full(Bytes::new()))?)
+        })
+    });
+    (server.unwrap(), bodies)
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Of two senders over one directory, one sends: each event arrives once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_one_sends() {
+    let (server, bodies) = receiver(200);
+    let directory = directory(&server.url(), &["session.created"]).await;
+    let counted = Arc::new(Counted::default());
+    let nodes = [(); 2].map(|()| tokio::spawn(sender(&directory, &counted).run()));
+    for _ in 0..5 {
+        record(&directory, "session.created", 100).await;
+        record(&directory, "session.ended", 30).await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    until("500 events arrive", async || bodies.lock().unwrap().len() >= 500).await;
+    sleep(Duration::from_secs(2)).await;
+    for node in nodes {
+        node.abort();
+    }
+    let bodies = bodies.lock().unwrap();
+    assert_eq!(bodies.len(), 500);
+    let sequences: Vec<u64> = bodies
+        .iter()
+        .map(|body| body["data"]["sequence"].as_u64().unwrap())
+        .collect();
+    assert!(sequences.is_sorted(), "they are about one object");
+    assert!(bodies.iter().all(|body| body["type"] == "session.created"));
+    assert_eq!(counted.delivered.load(Ordering::SeqCst), 500);
+    assert_eq!(counted.failed.load(Ordering::SeqCst), 0);
+}
+
+/// A receiver that takes nothing is tried again and again with one event, and the rest stays in the audit trail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_receiver_is_tried_with_one_event() {
+    let (server, bodies) = receiver(500);
+    let directory = directory(&server.url(), &[]).await;
+    let counted = Arc::new(Counted::default());
+    let node = tokio::spawn(sender(&directory, &counted).run());
+    record(&directory, "session.created", 50).await;
+    until("a try", async || !bodies.lock().unwrap().is_empty()).await;
+    sleep(Duration::from_secs(4)).await;
+    node.abort();
+    let tries = bodies.lock().unwrap().len();
+    assert!((1..=4).contains(&tries), "{tries}");
+    let progress = directory.webhook_progress().await.unwrap();
+    assert!(progress[0].failures >= 1 && progress[0].failing_since_ms.is_some());
+    let waiting = directory.waiting_deliveries("crm".to_owned(), WaitingState::Waiting, Page::first(200));
+    let waiting = waiting.await.unwrap().items;
+    assert!(!waiting.is_empty() && waiting.len() <= 50, "{}", waiting.len());
+    assert!(waiting.is_sorted_by_key(|delivery| delivery.sequence));
+}
