@@ -52,6 +52,7 @@ mod tags;
 mod teams;
 mod time;
 mod users;
+mod webhooks;
 mod wire_enums;
 
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
@@ -73,6 +74,7 @@ pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
+pub use webhooks::{AttemptBody, DeliveryBody, WebhookBody, WebhookSecretBody};
 pub use wire_enums::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
 };
@@ -148,6 +150,7 @@ const BASE: &str = "/api/v1";
 
 fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
+        .merge(webhooks::operations())
         .merge(users::operations())
         .merge(organizations::operations())
         .merge(teams::operations())
@@ -225,6 +228,7 @@ fn is_failure(status: http::StatusCode) -> bool {
         (name = "teams", description = "Teams and their members."),
         (name = "issuers", description = "Trusted issuers and the health of their keys."),
         (name = "connections", description = "Requests to other services, made for an organization."),
+        (name = "webhooks", description = "Receivers that are told of the events of the audit trail."),
         (name = "diagnosis", description = "Routes, explain, tags, the audit trail."),
         (name = "api keys", description = "Keys for this API."),
         (name = "machine keys", description = "Keys of an organization's programs, for its routes."),

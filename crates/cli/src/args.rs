@@ -8,6 +8,7 @@ mod directory;
 mod init;
 mod token;
 mod transfer;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use directory::{
 pub(crate) use init::{InitArgs, ManualArgs};
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
+pub(crate) use webhook::WebhookCommand;
 
 /// Gateway that turns the JWT of a request into users, organizations, teams, roles and a decision.
 #[derive(Debug, Parser)]
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Get into the web console.
     #[command(subcommand)]
     Console(ConsoleCommand),
+    /// Manage webhooks, and have events sent again.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Export everything in the store to a file, keys and secrets included.
     Export(ExportArgs),
     /// Import an export into a new, empty store: all of it or nothing.

@@ -81,7 +81,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Grant(_)
         | Command::Key(_)
         | Command::MachineKey(_)
-        | Command::Console(_)) => resources::run(command),
+        | Command::Console(_)
+        | Command::Webhook(_)) => resources::run(command),
     }
 }
 

@@ -4,6 +4,7 @@ mod console;
 mod descriptors;
 mod legible;
 mod reload;
+mod webhooks;
 
 use std::io::{ErrorKind, IsTerminal as _};
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ use crate::system_user;
 pub(crate) use console::{console_address, link_address};
 use descriptors::DescriptorShares;
 use legible::{Form, Legible};
-use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation};
+use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation, Webhook};
 use reload::{PortCertificates, Reload};
 
 /// Amount of logging on standard error.
@@ -81,6 +82,7 @@ pub(crate) struct Running {
     restart_settings: RestartSettings,
     end_mark: EndMark,
     traces: Option<Traces>,
+    webhook: Webhook,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -141,6 +143,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         watched: config.watched,
         end_mark,
         traces,
+        webhook: config.webhook,
     })
 }
 
@@ -367,12 +370,14 @@ impl Running {
             restart_settings,
             end_mark,
             traces,
+            webhook,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
+        let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook));
         let hangup = signal(SignalKind::hangup())?;
         let reload = configuration.map(|path| {
             let reload = Reload {
@@ -411,6 +416,7 @@ impl Running {
         // All were told at the same time, so this is within one grace.
         let (public, admin, envoy) = (public.await, admin.await, envoy.await);
         background.abort();
+        sender.abort();
         if let Some(reload) = reload {
             reload.abort();
         }

@@ -134,6 +134,7 @@ impl Check<'_> {
         let connections = self.connections(file.connections.value());
         let sign_in = self.sign_in(file, sealing.is_some());
         let console_origin = self.console_origin(file.console.value(), file.listen.value());
+        let webhook = self.webhook(file.webhook.value());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -172,6 +173,7 @@ impl Check<'_> {
                 sign_in,
                 console_origin,
                 connections,
+                webhook,
                 cache,
                 limits,
                 assertion,

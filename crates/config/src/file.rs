@@ -18,7 +18,7 @@ pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatu
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
     AssertionSection, CacheSection, ConnectionsSection, ConsoleSection, LimitsSection, ListenSection, LogSection,
-    LoginSection, SecretsSection, SessionSection, StoreSection, TelemetrySection, TlsSection,
+    LoginSection, SecretsSection, SessionSection, StoreSection, TelemetrySection, TlsSection, WebhookSection,
 };
 pub use settings::{LogFormat, LogLevel};
 
@@ -58,6 +58,8 @@ section! {
         console: Defaulted<ConsoleSection> = "{}";
         /// Outbound requests of the connections that the server holds for organizations.
         connections: Defaulted<ConnectionsSection> = "{}";
+        /// Requests of webhooks. The API creates the webhooks themselves.
+        webhook: Defaulted<WebhookSection> = "{}";
         /// Caches between requests. An entry never outlives its token, its key, or a change to the directory or to this
         /// file.
         cache: Defaulted<CacheSection> = "{}";

@@ -91,6 +91,8 @@ pub struct Config {
     pub console_origin: Option<WebOrigin>,
     /// Policy for the requests of held connections.
     pub connections: Policy,
+    /// Requests of webhooks.
+    pub webhook: Webhook,
     /// Memory limits of the caches.
     pub cache: Cache,
     /// Limits on tokens, requests, key sets and upstreams.
@@ -309,6 +311,15 @@ pub struct Log {
     pub format: LogFormat,
     /// Access log: requests that pass are logged too.
     pub access: bool,
+}
+
+/// Requests of webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Hosts that may have private addresses.
+    pub allow_private_hosts: Vec<String>,
+    /// Longest time of one request.
+    pub timeout: Duration,
 }
 
 /// Traces.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use narthex_engine::WebOrigin;
 
-use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation, Telemetry};
+use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation, Telemetry, Webhook};
 
 /// Values of these settings in one configuration.
 #[derive(Clone, Debug)]
@@ -19,13 +19,14 @@ pub struct RestartSettings {
     log: Log,
     console_origin: Option<WebOrigin>,
     telemetry: Telemetry,
+    webhook: Webhook,
 }
 
 /// Tests whether two configurations differ in a setting.
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 23] = [
+const SETTINGS: [(&str, Differ); 24] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),
@@ -71,6 +72,7 @@ const SETTINGS: [(&str, Differ); 23] = [
     ("log.format", |a, b| a.log.format != b.log.format),
     ("console.origin", |a, b| a.console_origin != b.console_origin),
     ("telemetry", |a, b| a.telemetry != b.telemetry),
+    ("webhook", |a, b| a.webhook != b.webhook),
 ];
 
 impl RestartSettings {
@@ -86,6 +88,7 @@ impl RestartSettings {
             log: config.log,
             console_origin: config.console_origin.clone(),
             telemetry: config.telemetry.clone(),
+            webhook: config.webhook.clone(),
         }
     }
 
@@ -156,6 +159,7 @@ mod tests {
             ("log.format", "log.format = \"text\""),
             ("console.origin", "console.origin = \"https://narthex.example.com\""),
             ("telemetry", "telemetry.otlp_endpoint = \"http://127.0.0.1:4317\""),
+            ("webhook", "webhook.timeout = \"5s\""),
         ];
         for (name, text) in cases {
             assert_eq!(before.changed_in(&restart_settings(text)), [name], "{text}");

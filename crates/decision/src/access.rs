@@ -49,11 +49,15 @@ pub enum Action {
     ReadConnections,
     /// Create, change and delete connections.
     WriteConnections,
+    /// Read webhooks, their tries and what waits for them. Their secrets are never read.
+    ReadWebhooks,
+    /// Create, change and delete webhooks, and have events sent again.
+    WriteWebhooks,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ReadUsers,
         Self::WriteUsers,
         Self::ReadOrganization,
@@ -76,6 +80,8 @@ impl Action {
         Self::UseConnections,
         Self::ReadConnections,
         Self::WriteConnections,
+        Self::ReadWebhooks,
+        Self::WriteWebhooks,
     ];
 
     /// Tests whether the action changes nothing. Explaining writes nothing by construction.
@@ -94,6 +100,7 @@ impl Action {
                 | Self::ReadTags
                 | Self::ListConnections
                 | Self::ReadConnections
+                | Self::ReadWebhooks
         )
     }
 

@@ -10,7 +10,7 @@ use narthex_decision::Reason;
 
 use self::catalogue::{
     DECISION_SECONDS, DECISIONS, KEY_FETCHES, KEY_SET_AGE, KEYS_USABLE, STORE_WRITES_FAILING, SYNCS, UNFORWARDABLE,
-    UPSTREAM_FAILURES,
+    UPSTREAM_FAILURES, WEBHOOK_ATTEMPTS, WEBHOOK_BEHIND,
 };
 pub use self::catalogue::{METRICS, MetricDescription, MetricKind};
 use crate::inbound::Door;
@@ -146,6 +146,26 @@ impl Metrics {
             .set(f64::from(u8::from(fail)));
     }
 
+    /// Counts a try to deliver an event to a webhook.
+    pub fn webhook_tried(&self, webhook: &str, outcome: &'static str) {
+        let labels = vec![
+            Label::new("webhook", webhook.to_owned()),
+            Label::new("outcome", outcome),
+        ];
+        self.recorder
+            .register_counter(&Key::from_parts(WEBHOOK_ATTEMPTS.name, labels), &METADATA)
+            .increment(1);
+    }
+
+    /// Sets the number of events that a webhook has not taken up yet.
+    pub fn webhook_behind(&self, webhook: &str, events: u64) {
+        let labels = vec![Label::new("webhook", webhook.to_owned())];
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.recorder
+            .register_gauge(&Key::from_parts(WEBHOOK_BEHIND.name, labels), &METADATA)
+            .set(f64::from(events));
+    }
+
     /// Returns all metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.handle.render()
@@ -225,6 +245,8 @@ mod tests {
         metrics.synced("corp", 1);
         metrics.issuer_keys("corp", 2, Some(60));
         metrics.writes_fail(false);
+        metrics.webhook_tried("crm", "delivered");
+        metrics.webhook_behind("crm", 3);
         metrics.fetched(&FetchEvent {
             issuer: "corp",
             outcome: "ok",

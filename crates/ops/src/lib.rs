@@ -35,6 +35,7 @@ mod tag_granted;
 pub mod tags;
 pub mod teams;
 pub mod users;
+pub mod webhooks;
 
 pub use caller::Caller;
 pub use error::{KeyFault, OpError};

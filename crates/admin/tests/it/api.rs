@@ -17,5 +17,7 @@ mod secrets;
 mod tags;
 mod teams;
 mod users;
+mod webhooks;
 
+pub(crate) use connections::seal_with;
 pub(crate) use fixture::{Fixture, Reply};

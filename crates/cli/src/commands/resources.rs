@@ -1,4 +1,5 @@
-//! `narthex organization|user|team|grant|key|machine-key|connection|console …`: the directory, worked on where it is kept.
+//! `narthex organization|user|team|grant|key|machine-key|connection|webhook|console …`: the directory, worked on where it is
+//! kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
@@ -12,6 +13,7 @@ mod machine_key;
 mod organization;
 mod team;
 mod user;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -49,6 +51,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::MachineKey(command) => machine_key::run(command).await,
             Command::Connection(command) => connection::run(command).await,
             Command::Console(command) => console::run(command).await,
+            Command::Webhook(command) => webhook::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }
     })

@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["directory", "tables", "sqlite", "postgres"]),
     // outward
     ("fetch", &["token", "template", "directory", "clock", "connection"]),
+    ("webhooks", &["directory", "clock", "fetch"]),
     // applications
     ("tower", &["token", "clock", "fetch"]),
     // clients
@@ -97,6 +98,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "connection",
             "fetch",
             "session",
+            "webhooks",
             "engine",
             "explain",
         ],
@@ -177,6 +179,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dpop",
             "introspection",
             "session",
+            "webhooks",
             "engine",
             "explain",
             "config",

@@ -128,4 +128,6 @@ mod upgrades;
 #[cfg(test)]
 mod upstreams;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
 mod world;

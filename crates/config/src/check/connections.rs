@@ -1,4 +1,4 @@
-//! `[secrets]` and `[connections]`.
+//! `[secrets]`, `[connections]` and `[webhook]`.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use narthex_fetch::ssrf_guard::{Guard, Loopback};
 use toml::Spanned;
 
 use super::{Check, within};
-use crate::file::{ConnectionsSection, SecretsSection};
+use crate::Webhook;
+use crate::file::{ConnectionsSection, SecretsSection, WebhookSection};
 use crate::problem::{Problem, Span};
 use crate::secret::Secret;
 use crate::values::Size;
@@ -72,6 +73,16 @@ impl Check<'_> {
         SealingKey::parse(secret.expose())
             .map_err(|cause| self.error(span, format!("{named} is no secret key: {cause}")))
             .ok()
+    }
+
+    /// Checks the hosts and the time limit of webhooks.
+    pub(crate) fn webhook(&mut self, written: &WebhookSection) -> Webhook {
+        self.private_hosts(written.allow_private_hosts.value());
+        let hosts = written.allow_private_hosts.value().iter();
+        Webhook {
+            allow_private_hosts: hosts.map(|host| host.get_ref().clone()).collect(),
+            timeout: within(&mut self.problems, "timeout", &written.timeout, &TIMEOUTS),
+        }
     }
 
     /// Checks the hosts that connections may call, and the limits of a request.

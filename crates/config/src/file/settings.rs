@@ -1,5 +1,5 @@
-//! The sections that hold settings of the process: `[listen]`, `[store]`, `[secrets]`, `[connections]`, `[cache]`,
-//! `[limits]`, `[assertion]`, `[log]`, `[telemetry]`, `[login]`, `[session]`.
+//! The sections that hold settings of the process: `[listen]`, `[store]`, `[secrets]`, `[connections]`, `[webhook]`,
+//! `[cache]`, `[limits]`, `[assertion]`, `[log]`, `[telemetry]`, `[login]`, `[session]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -189,6 +189,17 @@ section! {
         idle: Defaulted<Duration> = "\"1h\"";
         /// Maximum time since sign-in, from `"5m"` to `"366d"`.
         max: Defaulted<Duration> = "\"12h\"";
+    }
+}
+
+section! {
+    /// Requests of webhooks. The API creates the webhooks themselves.
+    WebhookSection {
+        /// Hosts that may have private addresses. This machine and link-local addresses are reached only if the address
+        /// itself, or `localhost`, is listed.
+        allow_private_hosts: Defaulted<List<String>> = "[]", eg "[\"erp.internal\"]";
+        /// Maximum total time of one request, from `"1s"` to `"5m"`.
+        timeout: Defaulted<Duration> = "\"30s\"";
     }
 }
 

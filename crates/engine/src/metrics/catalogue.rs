@@ -107,8 +107,27 @@ pub(super) const UNFORWARDABLE: MetricDescription = MetricDescription {
     meaning: "Requests that may pass and could not be passed on as their clients sent them.",
 };
 
+pub(super) const WEBHOOK_ATTEMPTS: MetricDescription = MetricDescription {
+    name: "narthex_webhook_attempts_total",
+    kind: MetricKind::Counter,
+    labels: &[
+        ("webhook", "name of the webhook"),
+        (
+            "outcome",
+            "`delivered`, `failed` if it will be tried again, or `given_up`",
+        ),
+    ],
+    meaning: "Tries to deliver an event to the receiver of a webhook.",
+};
+pub(super) const WEBHOOK_BEHIND: MetricDescription = MetricDescription {
+    name: "narthex_webhook_behind_events",
+    kind: MetricKind::Gauge,
+    labels: &[("webhook", "name of the webhook")],
+    meaning: "Events that a webhook has not taken up yet, on the node that sends.",
+};
+
 /// Every metric, in the order of the page.
-pub static METRICS: [&MetricDescription; 9] = [
+pub static METRICS: [&MetricDescription; 11] = [
     &DECISIONS,
     &DECISION_SECONDS,
     &SYNCS,
@@ -118,4 +137,6 @@ pub static METRICS: [&MetricDescription; 9] = [
     &STORE_WRITES_FAILING,
     &UPSTREAM_FAILURES,
     &UNFORWARDABLE,
+    &WEBHOOK_ATTEMPTS,
+    &WEBHOOK_BEHIND,
 ];

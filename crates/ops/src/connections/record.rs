@@ -24,6 +24,8 @@ use narthex_clock::{NewIds, NoEntropy, fill_random};
 use narthex_engine::ConnectionSettings;
 use narthex_engine::{OpenError, Owner, SealError, SealingKeys};
 
+use crate::webhooks;
+
 pub use readable::{Readability, readability};
 pub use running::RunContext;
 pub(crate) use running::Running;
@@ -318,7 +320,7 @@ pub struct Resealed {
 }
 
 /// Seals every secret again that is sealed with the key before the current one. You may stop it and start it again at
-/// any time. It goes over all connections until a whole pass finds nothing to do: a server that does not use the new
+/// any time. It goes over all connections and webhooks until a whole pass finds nothing to do: a server that does not use the new
 /// key yet may still seal with the old one.
 ///
 /// # Errors
@@ -327,7 +329,10 @@ pub struct Resealed {
 pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> Result<Resealed, StoreError> {
     let mut done = Resealed::default();
     for _ in 0..PASSES_MAX {
-        let (sealed_again, failed) = reseal_once(directory, keys, by).await?;
+        let (mut sealed_again, mut failed) = reseal_once(directory, keys, by).await?;
+        let of_webhooks = webhooks::record::reseal(directory, keys, by).await?;
+        sealed_again += of_webhooks.0;
+        failed.extend(of_webhooks.1);
         done.sealed_again += sealed_again;
         done.failed = failed;
         if sealed_again == 0 {

@@ -22,7 +22,7 @@ fn key(first: u8) -> SealingKey {
     SealingKey::parse(hex.as_bytes()).unwrap()
 }
 
-pub(super) fn seal_with(api: &Fixture, current: u8, previous: Option<u8>) -> Arc<SealingKeys> {
+pub(crate) fn seal_with(api: &Fixture, current: u8, previous: Option<u8>) -> Arc<SealingKeys> {
     let keys = Arc::new(SealingKeys::new(key(current), previous.map(key)));
     *api.gateway.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: Some(Arc::clone(&keys)),

@@ -55,6 +55,9 @@ async fn world() -> World {
     let connection = id(&api.post("/connections", body).await);
     let body = json!({"name": "x", "role": "member"});
     let machine_key = id(&api.post("/organizations/acme/machine-keys", body).await);
+    super::connections::seal_with(&api, 1, None);
+    api.post("/webhooks", json!({"name": "crm", "url": "https://crm.example.com/"}))
+        .await;
     api.sign_in("stranger", &["none"]).await;
     let bearers = [None, Some(api.admin.clone()), Some("stranger".to_owned())];
     World {
@@ -88,6 +91,9 @@ fn body(operation: &str) -> Option<Value> {
             json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}})
         }
         "create_machine_key" => json!({"name": "x", "role": "member"}),
+        "create_webhook" => json!({"name": "erp", "url": "https://erp.example.com/"}),
+        "update_webhook" | "rotate_webhook_secret" | "retry_webhook" => json!({}),
+        "replay_webhook" => json!({"after": 0}),
         "create_api_key" => json!({"name": "x", "role": "admin"}),
         _ => return None,
     })
@@ -107,7 +113,8 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{key}", &world.machine_key)
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
         .replace("{id}", &world.user)
-        .replace("{name}", "idp");
+        .replace("{name}", "idp")
+        .replace("{webhook}", "crm");
     let reply = match &world.bearers[actor] {
         Some(bearer) => world.api.call_as(bearer, method, &path, body).await,
         None => {

@@ -23,6 +23,8 @@ async fn sec_console_secrets() {
         .await;
     let user = api.sign_in("ada", &["staff"]).await.user().id.to_string();
     let connection = connection(&api).await;
+    let webhook = json!({"name": "crm", "url": "https://crm.example.com/", "secret": format!("whsec_{}", "S0VQVC13ZWJob29r".repeat(3))});
+    api.post("/webhooks", webhook).await;
     let fresh = api.post("/api-keys", json!({"name": "fresh", "role": "admin"})).await;
     let body = json!({"name": "fresh", "role": "member"});
     let machine = api.post("/organizations/acme/machine-keys", body).await;
@@ -38,6 +40,7 @@ async fn sec_console_secrets() {
         "UFJJVkFURS1LRVktQllURV".to_owned(),
         "80,82,73,86".to_owned(),
         "KEPT-".to_owned(),
+        "S0VQVC13ZWJob29r".to_owned(),
     ];
     let document: Value = serde_json::from_str(&narthex_admin::api::openapi()).unwrap();
     let mut read = 0;
@@ -53,7 +56,8 @@ async fn sec_console_secrets() {
             .replace("{connection}", &connection)
             .replace("{key}", machine["id"].as_str().unwrap())
             .replace("{id}", &user)
-            .replace("{name}", "idp");
+            .replace("{name}", "idp")
+            .replace("{webhook}", "crm");
         let reply = api.call("GET", &path, None).await;
         let text = reply.text().replace(", ", ",");
         for secret in &secrets {

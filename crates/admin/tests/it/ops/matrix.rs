@@ -16,12 +16,13 @@ use narthex_admin::ops::organizations::{
 };
 use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
+use narthex_admin::ops::webhooks::{self, NewWebhook, WebhookChange};
 use narthex_admin::ops::{
     Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, explain, issuers, routes, tags,
 };
 use narthex_directory::{
     Edit, EventOrder, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
-    TeamRole,
+    TeamRole, WaitingState,
 };
 use serde_json::{Map, Value};
 
@@ -69,6 +70,15 @@ fn new_connection() -> NewConnection {
         document: r#"{"url": "https://api.example.com/"}"#.to_owned(),
         parameters: Map::new(),
         common: Map::new(),
+    }
+}
+
+fn new_webhook(name: &str) -> NewWebhook {
+    NewWebhook {
+        name: name.to_owned(),
+        url: "https://crm.example.com/".to_owned(),
+        actions: Vec::new(),
+        secret: None,
     }
 }
 
@@ -131,6 +141,8 @@ async fn world() -> World {
         .await
         .unwrap();
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
+    crate::api::seal_with(&api, 1, None);
+    webhooks::create(&admin, new_webhook("crm")).await.unwrap();
     let connection = connections::create(&admin, "acme", new_connection()).await.unwrap();
     let machine_key = machine_keys::create(&admin, "acme", new_machine_key()).await.unwrap();
     let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
@@ -321,6 +333,26 @@ async fn of_machine_keys(name: &str, caller: &Caller, world: &World) -> Answer {
     })
 }
 
+async fn of_webhooks(name: &str, caller: &Caller) -> Answer {
+    Some(match name {
+        "list_webhooks" => webhooks::list(caller, page()).await.map(drop),
+        "read_webhook" => webhooks::read(caller, "crm").await.map(drop),
+        "create_webhook" => webhooks::create(caller, new_webhook("erp")).await.map(drop),
+        "update_webhook" => webhooks::update(caller, "crm", WebhookChange::default(), ANY)
+            .await
+            .map(drop),
+        "delete_webhook" => webhooks::delete(caller, "crm", ANY).await,
+        "rotate_webhook_secret" => webhooks::rotate_secret(caller, "crm", None).await.map(drop),
+        "list_webhook_attempts" => webhooks::attempts(caller, "crm", page()).await.map(drop),
+        "list_webhook_deliveries" => webhooks::deliveries(caller, "crm", WaitingState::Waiting, page())
+            .await
+            .map(drop),
+        "retry_webhook" => webhooks::retry(caller, "crm", true).await.map(drop),
+        "replay_webhook" => webhooks::replay(caller, "crm", 0).await,
+        _ => return None,
+    })
+}
+
 async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
     let events = EventQuery {
         user: None,
@@ -361,6 +393,7 @@ async fn call(name: &str, caller: &Caller, world: &World) -> Result<(), OpError>
         of_members(name, caller, world).await,
         of_connections(name, caller, world).await,
         of_machine_keys(name, caller, world).await,
+        of_webhooks(name, caller).await,
         of_the_rest(name, caller, world).await,
     ];
     let mut answers = answers.into_iter().flatten();

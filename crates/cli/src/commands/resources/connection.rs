@@ -255,7 +255,9 @@ pub(super) async fn reencrypt(common: &Common) -> anyhow::Result<Answer> {
         .map(|(id, error)| json!({ "connection": id, "problem": error.to_string() }))
         .collect();
     for (id, error) in &done.failed {
-        tell(&format!("connection {id}: {error}"));
+        // A webhook's name has its kind before it.
+        let kind = if id.starts_with("webhook ") { "" } else { "connection " };
+        tell(&format!("{kind}{id}: {error}"));
     }
     context.answer(&json!({ "reencrypted": done.sealed_again, "failed": failed }), || {
         told(done.sealed_again, done.failed.is_empty())

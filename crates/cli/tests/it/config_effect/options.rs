@@ -83,6 +83,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "sec_config_effect_of_sync_changes_per_minute",
     ),
     ("route.method_override", "sec_method_override"),
+    ("webhook.allow_private_hosts", "sec_webhooks_reach_no_private_host"),
     (
         "telemetry.otlp_endpoint",
         "a_collector_gets_the_spans_of_a_request_with_its_reason",
@@ -262,6 +263,10 @@ const EXEMPT: &[(&str, &str)] = &[
     (
         "cache.accounts",
         "how much is kept; an answer is the same with and without it",
+    ),
+    (
+        "webhook.timeout",
+        "how long until a receiver that is away counts as such",
     ),
     ("limits.connections", "more wait"),
     ("limits.connections_per_client", "more are not answered at all"),
