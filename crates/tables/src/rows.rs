@@ -4,15 +4,18 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, Answer, ApiKey, AssertionKey, AuditEvent, DeliveryAttempt, Document, ExternalId, Grant, GrantSource,
-    IssuerName, MachineKey, NameError, Organization, OrganizationBrief, OrganizationDetails, OrganizationName,
-    OrganizationTags, Profile, ProviderSession, Realm, RecordedAttempt, RecordedEvent, SavedKeySet, Scope, ScopedRole,
-    SecretBytes, SecretHash, SeenTag, Session, SessionClient, StoreError, StoredSource, TagList, Team,
-    TokenFingerprint, User, Username, WaitingDelivery, WebhookProgress,
+    Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, MachineKey,
+    NameError, Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile,
+    ProviderSession, Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, Session,
+    SessionClient, StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
 };
 use serde_json::{Map, Value};
 
 use crate::columns::{object_from_json, texts_from_json};
+
+mod webhooks;
+
+pub use webhooks::{recorded_attempt, waiting_delivery, webhook_progress};
 
 /// A row of either database: the values of its columns, by place.
 ///
@@ -449,52 +452,6 @@ pub fn session(row: &dyn Row) -> Answer<Session> {
         refresh_until_ms: columns.maybe_integer()?,
         ended_at_ms: columns.maybe_integer()?,
         end: columns.maybe_parse()?,
-    })
-}
-
-/// The progress of a row of [`PROGRESS`](crate::columns::PROGRESS).
-pub fn webhook_progress(row: &dyn Row) -> Answer<WebhookProgress> {
-    let mut columns = Columns::of(row, "progress of a webhook");
-    Ok(WebhookProgress {
-        webhook: columns.text()?.to_owned(),
-        cursor: columns.number()?,
-        failures: columns.count()?,
-        failing_since_ms: columns.maybe_integer()?,
-        next_try_ms: columns.integer()?,
-        last_success_ms: columns.maybe_integer()?,
-        version: columns.number()?,
-    })
-}
-
-/// The delivery of a row of [`WAITING`](crate::columns::WAITING).
-pub fn waiting_delivery(row: &dyn Row) -> Answer<WaitingDelivery> {
-    let mut columns = Columns::of(row, "delivery");
-    Ok(WaitingDelivery {
-        webhook: columns.text()?.to_owned(),
-        sequence: columns.number()?,
-        object: columns.text()?.to_owned(),
-        attempts: columns.count()?,
-        taken_up_ms: columns.integer()?,
-        next_try_ms: columns.integer()?,
-        dead_at_ms: columns.maybe_integer()?,
-    })
-}
-
-/// The attempt of a row of [`ATTEMPT`](crate::columns::ATTEMPT).
-pub fn recorded_attempt(row: &dyn Row) -> Answer<RecordedAttempt> {
-    let mut columns = Columns::of(row, "attempt");
-    Ok(RecordedAttempt {
-        number: columns.number()?,
-        attempt: DeliveryAttempt {
-            webhook: columns.text()?.to_owned(),
-            sequence: columns.number()?,
-            attempt: columns.count()?,
-            at_ms: columns.integer()?,
-            took_ms: columns.integer()?,
-            status: columns.maybe_status()?,
-            error: columns.maybe_string()?,
-            next_try_ms: columns.maybe_integer()?,
-        },
     })
 }
 
