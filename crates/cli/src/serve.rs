@@ -377,7 +377,7 @@ impl Running {
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
-        let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook));
+        let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
         let reload = configuration.map(|path| {
             let reload = Reload {
@@ -392,8 +392,8 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let envoy = serve_envoy(Arc::clone(&gateway.engine), ext_authz, admin_server.clone(), told());
-        let envoy = tokio::spawn(envoy);
+        let engine = Arc::clone(&gateway.engine);
+        let envoy = tokio::spawn(serve_envoy(engine, ext_authz, admin_server.clone(), told()));
         let mut services = AdminServices::new(&gateway.engine);
         services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
         let admin = tokio::spawn(serve_admin(
@@ -414,22 +414,25 @@ impl Running {
         // Ignored: it fails only if no task listens any more.
         let _ = stop.send(true);
         // All were told at the same time, so this is within one grace.
-        let (public, admin, envoy) = (public.await, admin.await, envoy.await);
+        let (public, admin, envoy, sender) = (public.await, admin.await, envoy.await, sender.await);
         background.abort();
-        sender.abort();
         if let Some(reload) = reload {
             reload.abort();
         }
-        // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
-        let flushed = gateway.engine.directory.flush_last().await;
-        if let Some(traces) = traces {
-            tokio::task::spawn_blocking(|| traces.stop()).await?;
-        }
-        flushed?;
-        public?;
-        envoy?;
+        write_last(&gateway, traces).await?;
+        public.and(envoy).and(sender)?;
         Ok(admin??)
     }
+}
+
+/// Writes what waits to be written, and sends the traces that wait.
+async fn write_last(gateway: &Gateway, traces: Option<Traces>) -> anyhow::Result<()> {
+    // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
+    let flushed = gateway.engine.directory.flush_last().await;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(|| traces.stop()).await?;
+    }
+    Ok(flushed?)
 }
 
 /// Serves the port of Envoy's external authorization, if there is one.

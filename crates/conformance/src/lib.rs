@@ -222,6 +222,7 @@ macro_rules! conformance_suite {
             }
             webhooks {
                 one_node_has_the_lease_of_the_sender,
+                a_lease_that_is_given_up_is_taken_at_once,
                 a_settlement_needs_the_lease_and_the_version,
                 deliveries_wait_and_are_delivered_or_given_up,
                 a_replay_drops_what_comes_again,

@@ -75,6 +75,17 @@ pub async fn one_node_has_the_lease_of_the_sender(directory: &dyn Directory) {
     assert!(!lease(&world, "a").await);
 }
 
+pub async fn a_lease_that_is_given_up_is_taken_at_once(directory: &dyn Directory) {
+    let world = World::new(directory);
+    assert_eq!(directory.release_webhooks("a".into()).await, Ok(false), "there is none");
+    assert!(lease(&world, "a").await);
+    assert_eq!(directory.release_webhooks("b".into()).await, Ok(false));
+    assert!(!lease(&world, "b").await, "only its holder gives it up");
+    assert_eq!(directory.release_webhooks("a".into()).await, Ok(true));
+    assert!(!settle(&world, settlement(&world, 1, 5)).await, "without a lease");
+    assert!(lease(&world, "b").await);
+}
+
 pub async fn a_settlement_needs_the_lease_and_the_version(directory: &dyn Directory) {
     let mut world = World::new(directory);
     assert_eq!(directory.webhook_progress().await, Ok(Vec::new()));

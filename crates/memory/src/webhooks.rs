@@ -57,6 +57,16 @@ impl Webhooks for MemoryDirectory {
         Ok(true)
     }
 
+    async fn release_webhooks(&self, holder: String) -> Answer<bool> {
+        let mut state = self.lock();
+        let lease = &mut state.webhooks.lease;
+        let is_held = lease.as_ref().is_some_and(|(held, _)| *held == holder);
+        if is_held {
+            *lease = None;
+        }
+        Ok(is_held)
+    }
+
     async fn webhook_progress(&self) -> Answer<Vec<WebhookProgress>> {
         Ok(self.lock().webhooks.progress.values().cloned().collect())
     }

@@ -19,6 +19,7 @@ use narthex_tables::rows::{self, Columns};
 const LEASE: &str = "INSERT INTO webhook_sender (id, holder, until_ms) VALUES (0, $1, $3) ON CONFLICT (id) DO UPDATE SET \
      holder = excluded.holder, until_ms = excluded.until_ms \
      WHERE webhook_sender.holder = excluded.holder OR webhook_sender.until_ms <= $2 RETURNING 1";
+const RELEASE: &str = "DELETE FROM webhook_sender WHERE id = 0 AND holder = $1 RETURNING 1";
 const SAVE_PROGRESS: &str = "INSERT INTO webhook_progress \
      (webhook, cursor, failures, failing_since_ms, next_try_ms, last_success_ms, version) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (webhook) DO UPDATE SET \
@@ -50,6 +51,11 @@ impl Webhooks for PostgresDirectory {
     async fn lease_webhooks(&self, holder: String, now_ms: i64, until_ms: i64) -> Answer<bool> {
         let values: [&dyn Typed; 3] = [&holder, &now_ms, &until_ms];
         Ok(self.session().await?.row(LEASE, &values).await?.is_some())
+    }
+
+    async fn release_webhooks(&self, holder: String) -> Answer<bool> {
+        let values: [&dyn Typed; 1] = [&holder];
+        Ok(self.session().await?.row(RELEASE, &values).await?.is_some())
     }
 
     async fn webhook_progress(&self) -> Answer<Vec<WebhookProgress>> {

@@ -17,6 +17,7 @@ use narthex_tables::rows::{self, Columns};
 const LEASE: &str = "INSERT INTO webhook_sender (id, holder, until_ms) VALUES (0, ?1, ?3) ON CONFLICT (id) DO UPDATE SET \
      holder = excluded.holder, until_ms = excluded.until_ms \
      WHERE webhook_sender.holder = excluded.holder OR webhook_sender.until_ms <= ?2";
+const RELEASE: &str = "DELETE FROM webhook_sender WHERE id = 0 AND holder = ?1";
 const SAVE_PROGRESS: &str = "INSERT INTO webhook_progress \
      (webhook, cursor, failures, failing_since_ms, next_try_ms, last_success_ms, version) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (webhook) DO UPDATE SET \
@@ -42,6 +43,14 @@ impl Webhooks for SqliteDirectory {
     async fn lease_webhooks(&self, holder: String, now_ms: i64, until_ms: i64) -> Answer<bool> {
         let work = move |tx: &mut Tx<'_>| {
             let rows = tx.prepare_cached(LEASE)?.execute(params![holder, now_ms, until_ms])?;
+            Ok(rows > 0)
+        };
+        self.writer.write(work).await
+    }
+
+    async fn release_webhooks(&self, holder: String) -> Answer<bool> {
+        let work = move |tx: &mut Tx<'_>| {
+            let rows = tx.prepare_cached(RELEASE)?.execute([&holder])?;
             Ok(rows > 0)
         };
         self.writer.write(work).await

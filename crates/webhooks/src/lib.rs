@@ -7,9 +7,11 @@
 //! Invariants:
 //! * An event arrives at least once, or becomes a dead letter after a day. Events of one object arrive in their order.
 //! * An event has the same id and the same bytes whenever it is sent.
-//! * Of all nodes, the one with the lease sends. What it stores is stored only while it has the lease.
+//! * Of all nodes, the one with the lease sends. What it stores is stored only while it has the lease. A node that stops
+//!   gives up the lease once it has no try under way.
 //! * A request of a client never waits for a receiver.
 
+mod client;
 pub mod lanes;
 pub mod payload;
 pub mod retry;
@@ -17,6 +19,7 @@ mod sender;
 mod settings;
 pub mod signature;
 
+pub use client::client;
 pub use sender::{DeliveryObserver, SecretOpener, Sender};
 pub use settings::{SecretText, WebhookSecrets, WebhookSettings};
 pub use signature::{Secret, SecretProblem};

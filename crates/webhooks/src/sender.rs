@@ -4,6 +4,7 @@ mod run;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use narthex_clock::{Clock, NoEntropy, random_bytes};
@@ -24,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LEASE_MS: i64 = 15_000;
 /// Time before the end of the lease at which it is renewed, in milliseconds.
 const RENEW_MS: i64 = 10_000;
+/// Time for which tries under way may go on when the sender stops.
+const END_WITHIN: Duration = Duration::from_secs(5);
 /// Number of webhooks that are sent at once, and of those among them whose receivers take nothing: these wait for
 /// timeouts, and must not keep the others waiting.
 const AT_ONCE: usize = 64;
@@ -59,6 +62,8 @@ struct Shared {
     observer: Arc<dyn DeliveryObserver>,
     /// Name of this process as the holder of the lease.
     holder: String,
+    /// True once the sender stops: no further try begins.
+    stopping: AtomicBool,
 }
 
 /// Sender of webhooks.
@@ -104,6 +109,7 @@ impl Sender {
                 secrets,
                 observer,
                 holder: format!("{name:032x}"),
+                stopping: AtomicBool::new(false),
             }),
             healthy: Arc::new(Semaphore::new(AT_ONCE)),
             failing: Arc::new(Semaphore::new(FAILING_AT_ONCE)),
@@ -113,15 +119,39 @@ impl Sender {
         })
     }
 
-    /// Sends until it is dropped.
-    pub async fn run(mut self) {
+    /// Sends until `stop` is done. Then it begins no further try, waits up to five seconds for those under way, and gives up
+    /// the lease, so that another node sends at once.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                _ = looks.tick() => {}
+            }
             if let Err(error) = self.look().await {
                 tracing::warn!(event = "background_failed", task = "sending webhooks", %error, "it will be tried again");
             }
+        }
+        self.end().await;
+    }
+
+    /// Waits for what is under way, and gives up the lease.
+    async fn end(mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        let ended = async { while self.runs.join_next().await.is_some() {} };
+        if tokio::time::timeout(END_WITHIN, ended).await.is_err() {
+            // Tries that are cut off count for nothing: whichever node sends next makes them again, with the same ids.
+            self.runs.shutdown().await;
+        }
+        if self.leased_until_ms == 0 {
+            return;
+        }
+        let holder = self.shared.holder.clone();
+        if let Err(error) = self.shared.directory.release_webhooks(holder).await {
+            tracing::warn!(event = "lease_kept", %error, "another node sends webhooks when the lease has ended");
         }
     }
 
@@ -221,6 +251,10 @@ impl Sender {
 }
 
 impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Every webhook; without settings where this version does not understand them.
     async fn webhooks(&self) -> Result<Vec<(Document, Option<WebhookSettings>)>, StoreError> {
         let (mut found, mut page) = (Vec::new(), Page::first(narthex_directory::PAGE_LIMIT_MAX));

@@ -7,8 +7,6 @@ use narthex_admin::ops::webhooks::record::open_secrets;
 use narthex_config::Webhook;
 use narthex_directory::{Document, DocumentKind, Page};
 use narthex_engine::Engine;
-use narthex_fetch::outbound::{AllowedHosts, OutboundLimits, PlainHttp, Policy, PostClient};
-use narthex_fetch::ssrf_guard::{Guard, Loopback};
 use narthex_webhooks::{DeliveryObserver, SecretOpener, Sender, WebhookSecrets, WebhookSettings};
 
 /// Time between two looks for the first webhook. Until there is one, no client and no lease are needed.
@@ -35,52 +33,34 @@ impl DeliveryObserver for WebhookEdges {
     }
 }
 
-/// Sends webhooks until it is dropped.
-pub(super) async fn send(engine: Arc<Engine>, settings: Webhook) {
+/// Sends webhooks until `stop` is done.
+pub(super) async fn send(engine: Arc<Engine>, settings: Webhook, stop: impl Future<Output = ()>) {
+    let mut stop = std::pin::pin!(stop);
+    let sender = tokio::select! {
+        () = &mut stop => return,
+        sender = sender(engine, settings) => sender,
+    };
+    match sender {
+        Ok(sender) => sender.run(stop).await,
+        Err(error) => tracing::error!(%error, "no webhooks are sent"),
+    }
+}
+
+/// Waits for the first webhook, and sets the sender up.
+async fn sender(engine: Arc<Engine>, settings: Webhook) -> anyhow::Result<Sender> {
     loop {
-        let first = engine
-            .directory
-            .documents(DocumentKind::Webhook, None, Page::first(1))
-            .await;
+        let page = Page::first(1);
+        let first = engine.directory.documents(DocumentKind::Webhook, None, page).await;
         if first.is_ok_and(|found| !found.items.is_empty()) {
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let policy = policy(&settings);
     // Reading the system's trust store takes milliseconds of file access.
-    let client = tokio::task::spawn_blocking(|| PostClient::new(policy)).await;
-    let client = match client {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "no webhooks are sent: the client cannot be set up");
-            return;
-        }
-        Err(_) => return,
-    };
+    let client = move || narthex_webhooks::client(&settings.allow_private_hosts, settings.timeout);
+    let client = tokio::task::spawn_blocking(client).await??;
     let (directory, clock) = (Arc::clone(&engine.directory), engine.clock.clone());
     let edges = Arc::new(WebhookEdges(engine));
-    match Sender::new(
-        directory,
-        clock,
-        client,
-        Arc::clone(&edges) as Arc<dyn SecretOpener>,
-        edges,
-    ) {
-        Ok(sender) => sender.run().await,
-        Err(error) => tracing::error!(%error, "no webhooks are sent"),
-    }
-}
-
-fn policy(settings: &Webhook) -> Policy {
-    let hosts = settings.allow_private_hosts.iter().map(String::as_str);
-    Policy {
-        hosts: AllowedHosts::Any,
-        guard: Guard::new(hosts, Loopback::Refused),
-        plain_http: PlainHttp::LoopbackOnly,
-        limits: OutboundLimits {
-            total: settings.timeout,
-            ..OutboundLimits::default()
-        },
-    }
+    let secrets = Arc::clone(&edges) as Arc<dyn SecretOpener>;
+    Ok(Sender::new(directory, clock, client, secrets, edges)?)
 }

@@ -12,6 +12,10 @@ pub trait Webhooks: Send + Sync {
     /// Takes the lease of the sender until `until_ms`, or renews it. `false` while another holder has it.
     async fn lease_webhooks(&self, holder: String, now_ms: i64, until_ms: i64) -> Answer<bool>;
 
+    /// Gives up the lease of the sender, so that another node need not wait for its end. `false` if `holder` does not have
+    /// it.
+    async fn release_webhooks(&self, holder: String) -> Answer<bool>;
+
     /// Progress of every webhook that has begun, by name.
     async fn webhook_progress(&self) -> Answer<Vec<WebhookProgress>>;
 

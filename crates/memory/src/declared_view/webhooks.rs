@@ -13,6 +13,10 @@ impl Webhooks for DeclaredView {
         self.inner.lease_webhooks(holder, now_ms, until_ms).await
     }
 
+    async fn release_webhooks(&self, holder: String) -> Answer<bool> {
+        self.inner.release_webhooks(holder).await
+    }
+
     async fn webhook_progress(&self) -> Answer<Vec<WebhookProgress>> {
         self.inner.webhook_progress().await
     }

@@ -81,6 +81,9 @@ impl Run {
     pub(super) async fn until_done(&self, mut progress: WebhookProgress) -> Next {
         let mut seen = progress.cursor;
         for _ in 0..ROUNDS_MAX {
+            if self.shared.is_stopping() {
+                break;
+            }
             match self.round(&progress).await {
                 Ok(Done::Stored(after)) => progress = after,
                 Ok(Done::Nothing { cursor }) => {
@@ -212,7 +215,7 @@ impl Run {
         results.into_iter().collect()
     }
 
-    /// Tries the deliveries of a lane, up to the first that fails.
+    /// Tries the deliveries of a lane, up to the first that fails. Those that are not tried wait.
     async fn lane(
         &self,
         receiver: Result<&Receiver, &str>,
@@ -221,6 +224,9 @@ impl Run {
     ) -> Result<Vec<Try>, StoreError> {
         let mut tries = Vec::new();
         for delivery in &lane.deliveries {
+            if self.shared.is_stopping() {
+                break;
+            }
             let (begun, at_ms) = (Instant::now(), self.shared.clock.now_ms());
             let (outcome, retry_after_ms) = match (receiver, self.event(delivery.sequence, new).await?) {
                 (Err(problem), _) => (Err(problem.to_owned()), None),

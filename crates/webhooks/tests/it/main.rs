@@ -1,5 +1,6 @@
 //! The sender over the directory in memory, with receivers on loopback.
 
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,12 +13,12 @@ use narthex_directory::{
     Actor, AuditEvent, By, Directory, Document, DocumentAt, DocumentKind, Documents as _, NewDocument, Page,
     Trail as _, WaitingState, Webhooks as _,
 };
-use narthex_fetch::outbound::{AllowedHosts, OutboundLimits, PlainHttp, Policy, PostClient};
-use narthex_fetch::ssrf_guard::{Guard, Loopback};
 use narthex_memory::MemoryDirectory;
 use narthex_testkit::server::{Server, full};
-use narthex_webhooks::{DeliveryObserver, Secret, SecretOpener, Sender, WebhookSecrets, WebhookSettings};
+use narthex_webhooks::{DeliveryObserver, Secret, SecretOpener, Sender, WebhookSecrets, WebhookSettings, client};
 use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 #[derive(Debug)]
@@ -79,14 +80,8 @@ async fn directory(url: &str, actions: &[&str]) -> Arc<MemoryDirectory> {
 }
 
 fn sender(directory: &Arc<MemoryDirectory>, counted: &Arc<Counted>) -> Sender {
-    let policy = Policy {
-        hosts: AllowedHosts::Any,
-        guard: Guard::new(["127.0.0.1"], Loopback::Refused),
-        plain_http: PlainHttp::LoopbackOnly,
-        limits: OutboundLimits::default(),
-    };
     let directory = Arc::clone(directory) as Arc<dyn Directory>;
-    let client = PostClient::new(policy).unwrap();
+    let client = client(&["127.0.0.1".to_owned()], Duration::from_secs(30)).unwrap();
     let counted = Arc::clone(counted) as Arc<dyn DeliveryObserver>;
     Sender::new(directory, Clock::system(), client, Arc::new(OneSecret), counted).unwrap()
 }
@@ -101,6 +96,11 @@ async fn record(directory: &MemoryDirectory, action: &str, count: usize) {
 
 /// A receiver that keeps the bodies it gets, and answers with a status.
 fn receiver(status: u16) -> (Server, Arc<Mutex<Vec<Value>>>) {
+    slow_receiver(status, Duration::ZERO)
+}
+
+/// A receiver that takes its time to answer.
+fn slow_receiver(status: u16, time: Duration) -> (Server, Arc<Mutex<Vec<Value>>>) {
     let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
     let kept = Arc::clone(&bodies);
     let server = Server::start(move |request| {
@@ -108,6 +108,7 @@ fn receiver(status: u16) -> (Server, Arc<Mutex<Vec<Value>>>) {
         Box::pin(async move {
             let body = request.into_body().collect().await?.to_bytes();
             kept.lock().unwrap().push(serde_json::from_slice(&body)?);
+            sleep(time).await;
             Ok(Response::builder().status(status).body(full(Bytes::new()))?)
         })
     });
@@ -128,7 +129,7 @@ async fn of_two_nodes_one_sends() {
     let (server, bodies) = receiver(200);
     let directory = directory(&server.url(), &["session.created"]).await;
     let counted = Arc::new(Counted::default());
-    let nodes = [(); 2].map(|()| tokio::spawn(sender(&directory, &counted).run()));
+    let nodes = [(); 2].map(|()| tokio::spawn(sender(&directory, &counted).run(pending())));
     for _ in 0..5 {
         record(&directory, "session.created", 100).await;
         record(&directory, "session.ended", 30).await;
@@ -157,7 +158,7 @@ async fn a_dead_receiver_is_tried_with_one_event() {
     let (server, bodies) = receiver(500);
     let directory = directory(&server.url(), &[]).await;
     let counted = Arc::new(Counted::default());
-    let node = tokio::spawn(sender(&directory, &counted).run());
+    let node = tokio::spawn(sender(&directory, &counted).run(pending()));
     record(&directory, "session.created", 50).await;
     until("a try", async || !bodies.lock().unwrap().is_empty()).await;
     sleep(Duration::from_secs(4)).await;
@@ -170,4 +171,58 @@ async fn a_dead_receiver_is_tried_with_one_event() {
     let waiting = waiting.await.unwrap().items;
     assert!(!waiting.is_empty() && waiting.len() <= 50, "{}", waiting.len());
     assert!(waiting.is_sorted_by_key(|delivery| delivery.sequence));
+}
+
+/// A sender that runs until the channel is used.
+fn until_told(sender: Sender) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let run = sender.run(async move {
+        let _ = stopped.await;
+    });
+    (stop, tokio::spawn(run))
+}
+
+/// A lease lasts for fifteen seconds. A node that stops gives it up, and does not leave the others waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_hands_over_at_once() {
+    let (server, bodies) = receiver(200);
+    let directory = directory(&server.url(), &["session.created"]).await;
+    let counted = Arc::new(Counted::default());
+    let (stop, first) = until_told(sender(&directory, &counted));
+    record(&directory, "session.created", 3).await;
+    until("the first node sends", async || bodies.lock().unwrap().len() == 3).await;
+    let second = tokio::spawn(sender(&directory, &counted).run(pending()));
+    stop.send(()).unwrap();
+    first.await.unwrap();
+    record(&directory, "session.created", 3).await;
+    let begun = Instant::now();
+    until("the second node sends", async || bodies.lock().unwrap().len() == 6).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    second.abort();
+}
+
+/// What is under way when a node stops is finished and counted; the rest is for the next node. Nothing comes twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_under_way_is_finished_before_the_hand_over() {
+    let (server, bodies) = slow_receiver(200, Duration::from_millis(700));
+    let directory = directory(&server.url(), &["session.created"]).await;
+    let counted = Arc::new(Counted::default());
+    record(&directory, "session.created", 4).await;
+    let (stop, first) = until_told(sender(&directory, &counted));
+    until("a try is under way", async || !bodies.lock().unwrap().is_empty()).await;
+    stop.send(()).unwrap();
+    first.await.unwrap();
+    let sent = bodies.lock().unwrap().len();
+    assert!(sent < 4, "it went on");
+    assert_eq!(counted.delivered.load(Ordering::SeqCst), sent, "each try was counted");
+    let second = tokio::spawn(sender(&directory, &counted).run(pending()));
+    until("the rest arrives", async || bodies.lock().unwrap().len() >= 4).await;
+    second.abort();
+    let bodies = bodies.lock().unwrap();
+    let sequences: Vec<&Value> = bodies.iter().map(|body| &body["data"]["sequence"]).collect();
+    assert_eq!(sequences.len(), 4);
+    assert!(
+        sequences.is_sorted_by_key(|sequence| sequence.as_u64()),
+        "{sequences:?}"
+    );
 }

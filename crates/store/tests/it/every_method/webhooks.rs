@@ -38,5 +38,7 @@ impl Caller<'_> {
         self.told("replay_webhook");
         assert_eq!(self.directory().forget_webhook(HOOK.into()).await, Ok(true));
         self.told("forget_webhook");
+        assert_eq!(self.directory().release_webhooks("a".into()).await, Ok(true));
+        self.told("release_webhooks");
     }
 }
