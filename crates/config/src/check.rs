@@ -37,7 +37,7 @@ use super::file::{ConfigFile, IssuerSection};
 use super::problem::{Problem, Problems, Span};
 use super::read::{Defaulted, Optional, Provenance};
 use super::values::List;
-use super::{Cache, Config, Issuer, Limits, Log, RouteSettings};
+use super::{Config, Issuer, Limits, RouteSettings};
 
 /// A value that cannot be used; its problem has been added.
 #[derive(Clone, Copy, Debug)]
@@ -117,18 +117,9 @@ impl Check<'_> {
             &file.store.value().offline_max,
             &(Duration::ZERO..=Duration::from_hours(1)),
         );
-        let cache = file.cache.value();
-        let cache = Cache {
-            token_bytes: cache.tokens.value().0,
-            account_bytes: cache.accounts.value().0,
-        };
+        let cache = settings::cache(file.cache.value());
         let assertion = self.assertion(file.assertion.value());
-        let log = file.log.value();
-        let log = Log {
-            level: *log.level.value(),
-            format: *log.format.value(),
-            access: *log.access.value(),
-        };
+        let log = settings::log(file.log.value());
         let telemetry = self.telemetry(file.telemetry.value());
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());

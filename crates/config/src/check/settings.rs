@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::{Check, within};
-use crate::file::{AssertionSection, LimitsSection, ListenSection, TelemetrySection};
+use crate::file::{AssertionSection, CacheSection, LimitsSection, ListenSection, LogSection, TelemetrySection};
 use crate::problem::{Problem, Problems};
 use crate::read::Defaulted;
 use crate::values::{List, Size};
-use crate::{Assertion, Limits, Listen, Telemetry};
+use crate::{Assertion, Cache, Limits, Listen, Log, Telemetry};
 
 /// The largest token of product section 2, step 1.
 const TOKEN_SIZE_MOST: Size = Size(16 * 1024);
@@ -21,6 +21,21 @@ const KEY_SET_SIZE_MOST: Size = Size(512 * 1024);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+
+pub(super) fn cache(written: &CacheSection) -> Cache {
+    Cache {
+        token_bytes: written.tokens.value().0,
+        account_bytes: written.accounts.value().0,
+    }
+}
+
+pub(super) fn log(written: &LogSection) -> Log {
+    Log {
+        level: *written.level.value(),
+        format: *written.format.value(),
+        access: *written.access.value(),
+    }
+}
 
 impl Check<'_> {
     pub(crate) fn listen(&mut self, written: &ListenSection) -> Listen {
