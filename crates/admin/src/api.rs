@@ -76,7 +76,8 @@ pub use time::Time;
 pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
 pub use webhooks::{AttemptBody, DeliveryBody, WebhookBody, WebhookSecretBody};
 pub use wire_enums::{
-    EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
+    EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, SignatureScheme, Source,
+    TeamRole, UserStatus,
 };
 
 /// State that the admin API works with.

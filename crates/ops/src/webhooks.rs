@@ -1,10 +1,11 @@
-//! Webhooks: receivers that are told of the events of the audit trail. A secret is shown when it is created, and never
-//! again.
+//! Webhooks: receivers that are told of the events of the audit trail. A shared secret is shown when it is created, and
+//! never again; a private key never.
 
 use narthex_decision::Action;
 use narthex_directory::{
     Document, DocumentAt, DocumentKind, Listing, RecordedAttempt, WaitingDelivery, WaitingState, WebhookProgress,
 };
+pub use narthex_webhooks::SignatureScheme;
 use narthex_webhooks::WebhookSettings;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,9 @@ pub struct NewWebhook {
     pub url: String,
     /// Actions to send; all of them if it is empty.
     pub actions: Vec<String>,
-    /// Its secret in text form; one is made if it is missing.
+    /// Scheme of its signatures.
+    pub signature: SignatureScheme,
+    /// Its shared secret in text form; one is made if it is missing. None is taken for a key pair.
     pub secret: Option<Zeroizing<String>>,
 }
 
@@ -55,16 +58,35 @@ impl std::fmt::Debug for NewWebhook {
             .field("name", &self.name)
             .field("url", &self.url)
             .field("actions", &self.actions)
+            .field("signature", &self.signature)
             .finish_non_exhaustive()
     }
 }
 
-/// A webhook whose secret was just created, and the secret.
+/// Another key for the signatures of a webhook.
+#[derive(Clone, Default)]
+pub struct NewSigningKey {
+    /// Scheme of its signatures; that of the key before it if it is missing.
+    pub signature: Option<SignatureScheme>,
+    /// A shared secret in text form; one is made if it is missing. None is taken for a key pair.
+    pub secret: Option<Zeroizing<String>>,
+}
+
+/// SECURITY: not the secret.
+impl std::fmt::Debug for NewSigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewSigningKey")
+            .field("signature", &self.signature)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A webhook whose key was just created.
 pub struct WebhookWithSecret {
     /// The webhook.
     pub webhook: WebhookView,
-    /// The secret in text form, to be shown once.
-    pub secret: Zeroizing<String>,
+    /// The shared secret in text form, to be shown once; `None` for a key pair, whose public key the webhook shows.
+    pub secret: Option<Zeroizing<String>>,
 }
 
 /// SECURITY: not the secret.
@@ -159,21 +181,17 @@ pub async fn update(
     record::update(permit.directory(), keys, document, change, permit.by()).await
 }
 
-/// Puts another secret in use. The one before it signs too for a day, so that the receiver can change over.
+/// Puts another key in use. The one before it signs too for a day, so that the receiver can change over.
 ///
 /// # Errors
 ///
 /// As [`create`]; or there is no such webhook.
-pub async fn rotate_secret(
-    caller: &Caller,
-    name: &str,
-    secret: Option<Zeroizing<String>>,
-) -> Result<WebhookWithSecret, OpError> {
+pub async fn rotate_secret(caller: &Caller, name: &str, new: NewSigningKey) -> Result<WebhookWithSecret, OpError> {
     let permit = caller.permit(Action::WriteWebhooks, None)?;
     let document = record::find(permit.directory(), name).await?;
     let settings = permit.gateway().connections();
     let keys = settings.sealing.as_deref();
-    record::rotate_secret(permit.directory(), keys, document, secret, permit.by()).await
+    record::rotate_secret(permit.directory(), keys, document, new, permit.by()).await
 }
 
 /// Deletes a webhook with its secret, what waits for it, and its log.

@@ -22,4 +22,4 @@ pub mod signature;
 pub use client::client;
 pub use sender::{DeliveryObserver, SecretOpener, Sender};
 pub use settings::{SecretText, WebhookSecrets, WebhookSettings};
-pub use signature::{Secret, SecretProblem};
+pub use signature::{SecretProblem, SignatureScheme, SigningKey};

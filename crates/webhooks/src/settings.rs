@@ -4,7 +4,7 @@ use narthex_directory::AuditEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::signature::{Secret, SecretProblem};
+use crate::signature::{SecretProblem, SignatureScheme, SigningKey};
 
 /// Settings of a webhook: the body of its document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,12 @@ pub struct WebhookSettings {
     /// Cause, if Narthex disabled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_because: Option<String>,
+    /// Scheme of the signatures.
+    #[serde(default)]
+    pub signature: SignatureScheme,
+    /// Public key of the key pair that signs: `whpk_` and base64; `None` for a shared secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
 }
 
 impl WebhookSettings {
@@ -49,20 +55,20 @@ fn is_admitted(pattern: &str, action: &str) -> bool {
     }
 }
 
-/// Secrets of a webhook, as they are sealed.
+/// Keys of a webhook, as they are sealed: shared secrets, or private keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WebhookSecrets {
-    /// Text of the secret in use.
+    /// Text of the key in use.
     pub current: SecretText,
-    /// Text of the secret before it.
+    /// Text of the key before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<SecretText>,
-    /// Time until which the secret before it signs too, in milliseconds.
+    /// Time until which the key before it signs too, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_until_ms: Option<i64>,
 }
 
-/// Text of a secret. It shows itself to nothing but the sealing.
+/// Text of a key. It shows itself to nothing but the sealing.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(pub zeroize::Zeroizing<String>);
@@ -74,35 +80,35 @@ impl std::fmt::Debug for SecretText {
 }
 
 impl WebhookSecrets {
-    /// The first secret of a webhook.
-    pub fn new(secret: &Secret) -> Self {
+    /// The first key of a webhook.
+    pub fn new(key: &SigningKey) -> Self {
         Self {
-            current: SecretText(secret.expose()),
+            current: SecretText(key.expose()),
             previous: None,
             previous_until_ms: None,
         }
     }
 
-    /// Puts a new secret in use. The one before it signs too until `until_ms`.
+    /// Puts a new key in use. The one before it signs too until `until_ms`.
     #[must_use]
-    pub fn rotated(self, secret: &Secret, until_ms: i64) -> Self {
+    pub fn rotated(self, key: &SigningKey, until_ms: i64) -> Self {
         Self {
-            current: SecretText(secret.expose()),
+            current: SecretText(key.expose()),
             previous: Some(self.current),
             previous_until_ms: Some(until_ms),
         }
     }
 
-    /// Returns the secrets that sign at a time: one, or two while it changes.
+    /// Returns the keys that sign at a time: one, or two while it changes.
     ///
     /// # Errors
     ///
     /// [`SecretProblem`] for a text that is none.
-    pub fn at(&self, now_ms: i64) -> Result<Vec<Secret>, SecretProblem> {
+    pub fn at(&self, now_ms: i64) -> Result<Vec<SigningKey>, SecretProblem> {
         let previous = self.previous.as_ref();
         let previous = previous.filter(|_| self.previous_until_ms.is_some_and(|until_ms| now_ms < until_ms));
         let texts = std::iter::once(&self.current).chain(previous);
-        texts.map(|text| Secret::parse(&text.0)).collect()
+        texts.map(|text| SigningKey::parse(&text.0)).collect()
     }
 }
 
@@ -118,7 +124,16 @@ mod tests {
             actions: actions.iter().map(|action| (*action).to_owned()).collect(),
             enabled: true,
             disabled_because: None,
+            signature: SignatureScheme::V1,
+            public_key: None,
         }
+    }
+
+    #[test]
+    fn settings_from_before_there_were_schemes_are_read() {
+        let mut body = settings(&[]).body();
+        body.remove("signature");
+        assert_eq!(WebhookSettings::read(&body), Some(settings(&[])));
     }
 
     #[test]
@@ -139,7 +154,8 @@ mod tests {
 
     #[test]
     fn sec_two_secrets_sign_during_a_rotation_only() {
-        let (old, new) = (Secret::from_random([1; 32]), Secret::from_random([2; 32]));
+        let key = |scheme, byte| SigningKey::from_random(scheme, [byte; 32]).unwrap();
+        let (old, new) = (key(SignatureScheme::V1, 1), key(SignatureScheme::V1a, 2));
         let secrets = WebhookSecrets::new(&old).rotated(&new, 1_000);
         let texts = |now_ms| -> Vec<String> {
             let secrets = secrets.at(now_ms).unwrap();
@@ -147,7 +163,7 @@ mod tests {
         };
         assert_eq!(texts(999), [new.expose().to_string(), old.expose().to_string()]);
         assert_eq!(texts(1_000), [new.expose().to_string()]);
-        assert!(!format!("{secrets:?}").contains("whsec_"));
+        assert!(!format!("{secrets:?}").contains("whs"));
         let sealed = serde_json::to_vec(&secrets).unwrap();
         let read: WebhookSecrets = serde_json::from_slice(&sealed).unwrap();
         assert_eq!(read.at(0).unwrap().len(), 2);

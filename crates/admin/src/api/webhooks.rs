@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 use super::State;
 use super::response::{CreatedRecord, StoredResponse, VersionedRecord};
 use super::time::Time;
+use super::wire_enums::SignatureScheme;
 use narthex_ops::webhooks::{WebhookView, WebhookWithSecret};
 
 mod attempts;
@@ -49,6 +50,11 @@ pub struct WebhookBody {
     /// Cause, if Narthex disabled it.
     #[schema(required)]
     pub disabled_because: Option<String>,
+    /// Scheme of the signatures.
+    pub signature: SignatureScheme,
+    /// Public key that verifies the signatures of `v1a`: `whpk_` and base64. `null` for `v1`.
+    #[schema(required)]
+    pub public_key: Option<String>,
     /// Number of the last event that was taken up; `null` before the first one.
     #[schema(required)]
     pub cursor: Option<u64>,
@@ -79,6 +85,8 @@ impl From<WebhookView> for WebhookBody {
             actions: view.settings.actions,
             enabled: view.settings.enabled,
             disabled_because: view.settings.disabled_because,
+            signature: view.settings.signature.into(),
+            public_key: view.settings.public_key,
             cursor: progress.map(|progress| progress.cursor),
             failures: progress.map_or(0, |progress| progress.failures),
             failing_since: progress.and_then(|progress| progress.failing_since_ms).map(Time),
@@ -105,7 +113,7 @@ pub struct WebhookSecretBody {
     /// The webhook.
     #[serde(flatten)]
     pub about: WebhookBody,
-    /// The secret, shown this once; `null` when the response is repeated for the same `Idempotency-Key`.
+    /// The secret, shown this once; `null` for `v1a`, and when the response is repeated for the same `Idempotency-Key`.
     #[schema(required, example = "whsec_…")]
     pub secret: Option<String>,
 }
@@ -134,7 +142,7 @@ fn responses(created: WebhookWithSecret) -> (StoredResponse, StoredResponse) {
         },
     };
     (
-        response(Some(created.secret.as_str())).stored(),
+        response(created.secret.as_ref().map(|secret| secret.as_str())).stored(),
         response(None).stored(),
     )
 }

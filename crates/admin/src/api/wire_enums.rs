@@ -54,6 +54,14 @@ wire_enums! {
         Admin,
     }
 
+    /// A scheme of a webhook's signatures (Standard Webhooks).
+    SignatureScheme for narthex_ops::webhooks::SignatureScheme {
+        /// HMAC-SHA256 with a secret that sender and receiver share.
+        V1,
+        /// Ed25519 with a private key that Narthex alone has.
+        V1a,
+    }
+
     /// A role in a team.
     TeamRole for narthex_directory::TeamRole {
         /// Belongs to the team.

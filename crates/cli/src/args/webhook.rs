@@ -1,6 +1,7 @@
 //! `narthex webhook …`
 
 use clap::Subcommand;
+use narthex_webhooks::SignatureScheme;
 
 use super::directory::{Common, ListPage};
 
@@ -21,7 +22,7 @@ pub(crate) enum WebhookCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Create a webhook and print its secret. It is never shown again.
+    /// Create a webhook and print its secret, which is never shown again, or its public key.
     Create {
         /// Name of the webhook: lower-case letters, digits and `-`.
         name: String,
@@ -30,6 +31,9 @@ pub(crate) enum WebhookCommand {
         /// Action to send, such as `grant.opened` or `user.*`. Repeat it for several; by default all are sent.
         #[arg(long = "action", value_name = "ACTION")]
         actions: Vec<String>,
+        /// Scheme of the signatures: `v1` with a shared secret, or `v1a` with an Ed25519 key pair.
+        #[arg(long, value_name = "SCHEME", default_value = "v1")]
+        signature: SignatureScheme,
         #[command(flatten)]
         common: Common,
     },
@@ -47,10 +51,14 @@ pub(crate) enum WebhookCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Put another secret in use and print it. The one before it signs too for a day.
+    /// Put another secret in use and print it, or another key pair and print its public key. The one before it signs too
+    /// for a day.
     RotateSecret {
         /// Name of the webhook.
         webhook: String,
+        /// Scheme of the signatures: `v1` or `v1a`. By default that of the secret before it.
+        #[arg(long, value_name = "SCHEME")]
+        signature: Option<SignatureScheme>,
         #[command(flatten)]
         common: Common,
     },

@@ -233,6 +233,30 @@ async fn the_libraries_of_standard_webhooks_accept_the_messages() {
     }
 }
 
+/// A receiver with the public key alone verifies the messages; while a key pair takes the place of a secret, both do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_verifies_the_messages_of_a_key_pair() {
+    let receiver = Receiver::start(|_| (200, None));
+    let narthex = narthex(CONFIGURATION).await;
+    let secret = create(&narthex, &receiver.url(), &["user.created"]).await;
+    let (api, change) = (narthex.api(), json!({ "signature": "v1a" }));
+    let rotated = api
+        .done("POST", "/webhooks/crm/rotate-secret", Some(&change))
+        .await
+        .unwrap();
+    assert_eq!(rotated["secret"], Value::Null);
+    let public = rotated["public_key"].as_str().unwrap().to_owned();
+    user(&narthex, "anna").await;
+    let accepted = receiver.has(1, &narthex).await;
+    assert_eq!(verify("node", &public, &accepted[0]), "anna");
+    assert_eq!(verify("node", &secret, &accepted[0]), "anna", "during the rotation");
+    let tampered = Received {
+        body: Bytes::from_static(b"{}"),
+        ..accepted[0].clone()
+    };
+    assert_eq!(verify("node", &public, &tampered), "refused");
+}
+
 /// Verifies a message: the external id that it tells of, or `refused`.
 fn verify(library: &str, secret: &str, received: &Received) -> String {
     let message = json!({

@@ -6,11 +6,11 @@ use narthex_directory::{
     WebhookProgress,
 };
 use narthex_engine::{Owner, SealingKeys};
-use narthex_webhooks::{Secret, WebhookSecrets, WebhookSettings};
+use narthex_webhooks::{SignatureScheme, SigningKey, WebhookSecrets, WebhookSettings};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{NewWebhook, OVERLAP_MS, WebhookChange, WebhookView, WebhookWithSecret};
+use super::{NewSigningKey, NewWebhook, OVERLAP_MS, WebhookChange, WebhookView, WebhookWithSecret};
 use crate::connections::record::HeldError;
 use crate::error::OpError;
 
@@ -33,18 +33,20 @@ pub async fn create(
     by: By,
 ) -> Result<WebhookWithSecret, OpError> {
     let name = checked_name(&new.name)?;
+    let key = given_or_made(new.signature, new.secret.as_ref())?;
     let settings = WebhookSettings {
         url: checked_url(&new.url)?,
         actions: checked_actions(new.actions)?,
         enabled: true,
         disabled_because: None,
+        signature: new.signature,
+        public_key: key.public_key(),
     };
-    let secret = given_or_made(new.secret.as_ref().map(|text| text.as_str()))?;
-    let sealed = seal(keys, &name, &settings, &WebhookSecrets::new(&secret))?;
+    let sealed = seal(keys, &name, &settings, &WebhookSecrets::new(&key))?;
     let document = save(directory, (name, settings, sealed), DocumentAt::Absent, by).await?;
     Ok(WebhookWithSecret {
         webhook: view_with(document, None)?,
-        secret: secret.expose(),
+        secret: key.shared_secret(),
     })
 }
 
@@ -68,6 +70,8 @@ pub async fn update(
         actions: change.actions.map_or(Ok(before.actions), checked_actions)?,
         enabled,
         disabled_because: before.disabled_because.filter(|_| !enabled),
+        signature: before.signature,
+        public_key: before.public_key,
     };
     let sealed = seal(keys, &document.name, &after, &secrets)?;
     let at = DocumentAt::Version(document.version);
@@ -75,7 +79,7 @@ pub async fn update(
     view(directory, saved).await
 }
 
-/// Puts another secret in use. The one before it signs too for a day.
+/// Puts another key in use. The one before it signs too for a day.
 ///
 /// # Errors
 ///
@@ -84,23 +88,29 @@ pub async fn rotate_secret(
     directory: &dyn Directory,
     keys: Option<&SealingKeys>,
     document: Document,
-    secret: Option<Zeroizing<String>>,
+    new: NewSigningKey,
     by: By,
 ) -> Result<WebhookWithSecret, OpError> {
-    let settings = settings(&document)?;
-    let secret = given_or_made(secret.as_ref().map(|text| text.as_str()))?;
+    let before = settings(&document)?;
+    let signature = new.signature.unwrap_or(before.signature);
+    let key = given_or_made(signature, new.secret.as_ref())?;
     let until_ms = by.at_ms.saturating_add(OVERLAP_MS);
-    let secrets = match open_secrets(keys, &document, &settings) {
-        Ok(secrets) => secrets.rotated(&secret, until_ms),
+    let secrets = match open_secrets(keys, &document, &before) {
+        Ok(secrets) => secrets.rotated(&key, until_ms),
         // One that does not open signs nothing any more: this is how to replace it.
-        Err(_) => WebhookSecrets::new(&secret),
+        Err(_) => WebhookSecrets::new(&key),
+    };
+    let settings = WebhookSettings {
+        signature,
+        public_key: key.public_key(),
+        ..before
     };
     let sealed = seal(keys, &document.name, &settings, &secrets)?;
     let at = DocumentAt::Version(document.version);
     let saved = save(directory, (document.name, settings, sealed), at, by).await?;
     Ok(WebhookWithSecret {
         webhook: view(directory, saved).await?,
-        secret: secret.expose(),
+        secret: key.shared_secret(),
     })
 }
 
@@ -222,10 +232,20 @@ fn settings(document: &Document) -> Result<WebhookSettings, OpError> {
     WebhookSettings::read(&document.body).ok_or_else(damaged)
 }
 
-fn given_or_made(text: Option<&str>) -> Result<Secret, OpError> {
-    match text {
-        Some(text) => Secret::parse(text).map_err(|problem| OpError::invalid("secret", problem.to_string())),
-        None => Ok(Secret::from_random(random_bytes()?)),
+fn given_or_made(scheme: SignatureScheme, secret: Option<&Zeroizing<String>>) -> Result<SigningKey, OpError> {
+    match (scheme, secret) {
+        (SignatureScheme::V1, Some(text)) => {
+            SigningKey::parse_secret(text).map_err(|problem| OpError::invalid("secret", problem.to_string()))
+        }
+        // SECURITY: a private key that an administrator knows could be in a shell's history.
+        (SignatureScheme::V1a, Some(_)) => Err(OpError::invalid(
+            "secret",
+            "`v1a` signs with a private key that is made here and never shown; leave the secret out",
+        )),
+        (_, None) => {
+            let key = SigningKey::from_random(scheme, random_bytes()?);
+            key.map_err(|_| OpError::Internal("no key pair could be made".to_owned()))
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::lanes::{Lane, NewEvent, Round, Try, WAITING_MAX};
 use crate::payload::{self, Message};
 use crate::retry;
 use crate::settings::WebhookSettings;
-use crate::signature::{self, Secret};
+use crate::signature::{self, SigningKey};
 
 /// Number of lanes of one webhook that are tried at once.
 const LANES_AT_ONCE: usize = 8;
@@ -291,10 +291,10 @@ impl Run {
     }
 }
 
-/// Address and secrets of a receiver.
+/// Address of a receiver, and the keys that sign for it.
 struct Receiver {
     url: Url,
-    secrets: Vec<Secret>,
+    keys: Vec<SigningKey>,
 }
 
 impl Receiver {
@@ -302,16 +302,18 @@ impl Receiver {
     fn of(run: &Run) -> Result<Self, String> {
         let url = Url::parse(&run.settings.url).map_err(|error| format!("the URL cannot be read: {error}"))?;
         let secrets = run.shared.secrets.open(&run.document, &run.settings)?;
-        let secrets = secrets
-            .at(run.shared.clock.now_ms())
-            .map_err(|error| error.to_string())?;
-        Ok(Self { url, secrets })
+        let keys = secrets.at(run.shared.clock.now_ms());
+        let keys = keys.map_err(|error| error.to_string())?;
+        Ok(Self { url, keys })
     }
 
     /// Sends a message. Returns the status, and the time that `Retry-After` asks for.
     async fn post(&self, shared: &Shared, message: &Message, now_ms: i64) -> (Result<u16, String>, Option<i64>) {
         let timestamp = now_ms / 1_000;
-        let signature = signature::sign(&self.secrets, &message.id, timestamp, &message.body);
+        let signature = match signature::sign(&self.keys, &message.id, timestamp, &message.body) {
+            Ok(signature) => signature,
+            Err(error) => return (Err(error.to_string()), None),
+        };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in [

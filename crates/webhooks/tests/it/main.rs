@@ -15,7 +15,9 @@ use narthex_directory::{
 };
 use narthex_memory::MemoryDirectory;
 use narthex_testkit::server::{Server, full};
-use narthex_webhooks::{DeliveryObserver, Secret, SecretOpener, Sender, WebhookSecrets, WebhookSettings, client};
+use narthex_webhooks::{
+    DeliveryObserver, SecretOpener, Sender, SignatureScheme, SigningKey, WebhookSecrets, WebhookSettings, client,
+};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,7 +28,8 @@ struct OneSecret;
 
 impl SecretOpener for OneSecret {
     fn open(&self, _webhook: &Document, _settings: &WebhookSettings) -> Result<WebhookSecrets, String> {
-        Ok(WebhookSecrets::new(&Secret::from_random([7; 32])))
+        let key = SigningKey::from_random(SignatureScheme::V1a, [7; 32]).unwrap();
+        Ok(WebhookSecrets::new(&key))
     }
 }
 
@@ -64,6 +67,8 @@ async fn directory(url: &str, actions: &[&str]) -> Arc<MemoryDirectory> {
         actions: actions.iter().map(|action| (*action).to_owned()).collect(),
         enabled: true,
         disabled_because: None,
+        signature: SignatureScheme::V1a,
+        public_key: None,
     };
     let webhook = NewDocument {
         kind: DocumentKind::Webhook,

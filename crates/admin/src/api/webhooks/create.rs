@@ -9,6 +9,7 @@ use crate::api::extract::{Body, RequestCaller};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::StoredResponse;
+use crate::api::wire_enums::SignatureScheme;
 use narthex_ops::webhooks::{self, NewWebhook};
 
 /// A webhook to create.
@@ -24,14 +25,16 @@ pub(crate) struct NewWebhookBody {
     /// Actions to send, such as `grant.opened`, or `user.*` for all of a kind. By default all.
     #[serde(default)]
     actions: Vec<String>,
-    /// Secret that the receiver has: `whsec_` and 24 to 64 bytes in base64. One is made if it is missing.
+    /// Scheme of the signatures: by default `v1`.
+    signature: Option<SignatureScheme>,
+    /// Secret that the receiver has: `whsec_` and 24 to 64 bytes in base64. One is made if it is missing. `v1a` takes none.
     secret: Option<String>,
 }
 
 /// Creates a webhook
 ///
-/// It sends the events after its creation. The response shows the secret, this once. A retry with the same
-/// `Idempotency-Key` returns `"secret": null`.
+/// It sends the events after its creation. The response shows the secret, this once, or the public key. A retry with the
+/// same `Idempotency-Key` returns `"secret": null`.
 #[utoipa::path(
     post, path = "/webhooks", tag = "webhooks", operation_id = "create_webhook", request_body = NewWebhookBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
@@ -46,6 +49,7 @@ pub(crate) async fn create(
         name: body.name,
         url: body.url,
         actions: body.actions,
+        signature: body.signature.map(Into::into).unwrap_or_default(),
         secret: body.secret.map(Into::into),
     };
     let create = async {

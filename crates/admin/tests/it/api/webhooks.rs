@@ -85,6 +85,31 @@ async fn a_webhook_is_changed_and_its_secret_replaced() {
 }
 
 #[tokio::test]
+async fn a_webhook_with_a_key_pair_shows_its_public_key_alone() {
+    let api = Fixture::new().await;
+    seal_with(&api, 1, None);
+    let body = json!({ "name": "crm", "url": "https://crm.example.com/", "signature": "v1a" });
+    let made = api.post("/webhooks", body).await;
+    assert_eq!((&made["signature"], &made["secret"]), (&json!("v1a"), &Value::Null));
+    assert!(made["public_key"].as_str().unwrap().starts_with("whpk_"), "{made}");
+    assert_eq!(api.get("/webhooks/crm").await["public_key"], made["public_key"]);
+    let path = "/webhooks/crm/rotate-secret";
+    let rotated = api.call("POST", path, Some(json!({}))).await.expect(200);
+    assert_ne!(rotated["public_key"], made["public_key"]);
+    assert_eq!(rotated["signature"], "v1a", "what is absent stays");
+    let change = json!({ "signature": "v1" });
+    let shared = api.call("POST", path, Some(change)).await.expect(200);
+    assert!(shared["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!(
+        (&shared["signature"], &shared["public_key"]),
+        (&json!("v1"), &Value::Null)
+    );
+    let given = json!({ "signature": "v1a", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" });
+    let refused = api.call("POST", path, Some(given)).await.expect(422);
+    assert!(refused["detail"].as_str().unwrap().contains("`secret`"), "{refused}");
+}
+
+#[tokio::test]
 async fn tries_deliveries_and_progress_are_shown() {
     let (api, _) = with_webhook().await;
     let attempt = DeliveryAttempt {

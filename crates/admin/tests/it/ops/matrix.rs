@@ -16,7 +16,7 @@ use narthex_admin::ops::organizations::{
 };
 use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
-use narthex_admin::ops::webhooks::{self, NewWebhook, WebhookChange};
+use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
     Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, explain, issuers, routes, tags,
 };
@@ -78,6 +78,7 @@ fn new_webhook(name: &str) -> NewWebhook {
         name: name.to_owned(),
         url: "https://crm.example.com/".to_owned(),
         actions: Vec::new(),
+        signature: SignatureScheme::V1,
         secret: None,
     }
 }
@@ -342,7 +343,9 @@ async fn of_webhooks(name: &str, caller: &Caller) -> Answer {
             .await
             .map(drop),
         "delete_webhook" => webhooks::delete(caller, "crm", ANY).await,
-        "rotate_webhook_secret" => webhooks::rotate_secret(caller, "crm", None).await.map(drop),
+        "rotate_webhook_secret" => webhooks::rotate_secret(caller, "crm", NewSigningKey::default())
+            .await
+            .map(drop),
         "list_webhook_attempts" => webhooks::attempts(caller, "crm", page()).await.map(drop),
         "list_webhook_deliveries" => webhooks::deliveries(caller, "crm", WaitingState::Waiting, page())
             .await

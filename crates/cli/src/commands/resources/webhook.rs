@@ -2,7 +2,9 @@
 
 use narthex_admin::api::{AttemptBody, List, WebhookBody, WebhookSecretBody};
 use narthex_admin::ops::webhooks::record;
-use narthex_admin::ops::webhooks::{NewWebhook, WebhookChange, WebhookView, WebhookWithSecret};
+use narthex_admin::ops::webhooks::{
+    NewSigningKey, NewWebhook, SignatureScheme, WebhookChange, WebhookView, WebhookWithSecret,
+};
 use narthex_directory::{Document, DocumentAt, DocumentKind, Listing};
 use serde_json::json;
 
@@ -17,8 +19,7 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
     match command {
         WebhookCommand::List { page, common } => list(page, &common).await,
         WebhookCommand::Show { webhook, common } => {
-            let context = AdminContext::open(&common).await?;
-            let document = find(&context, &webhook).await?;
+            let (context, document) = open(&webhook, &common).await?;
             let view = record::view(&*context.directory, document).await?;
             show(&context, view)
         }
@@ -26,6 +27,7 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
             name,
             url,
             actions,
+            signature,
             common,
         } => {
             let context = AdminContext::open(&common).await?;
@@ -33,6 +35,7 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
                 name,
                 url,
                 actions,
+                signature,
                 secret: None,
             };
             let keys = context.connections.sealing.as_deref();
@@ -41,17 +44,14 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
         }
         WebhookCommand::Enable { webhook, common } => set_enabled(&webhook, true, &common).await,
         WebhookCommand::Disable { webhook, common } => set_enabled(&webhook, false, &common).await,
-        WebhookCommand::RotateSecret { webhook, common } => {
-            let context = AdminContext::open(&common).await?;
-            let document = find(&context, &webhook).await?;
-            let keys = context.connections.sealing.as_deref();
-            let rotated = record::rotate_secret(&*context.directory, keys, document, None, context.by()).await?;
-            show_secret(&context, rotated)
-        }
+        WebhookCommand::RotateSecret {
+            webhook,
+            signature,
+            common,
+        } => rotate_secret(&webhook, signature, &common).await,
         WebhookCommand::Attempts { webhook, page, common } => attempts(&webhook, page, &common).await,
         WebhookCommand::Retry { webhook, dead, common } => {
-            let context = AdminContext::open(&common).await?;
-            let document = find(&context, &webhook).await?;
+            let (context, document) = open(&webhook, &common).await?;
             let now_ms = context.now_ms();
             let due = context.directory.retry_webhook(document.name, dead, now_ms).await?;
             context.answer(&json!({ "deliveries": due }), || {
@@ -59,16 +59,14 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
             })
         }
         WebhookCommand::Replay { webhook, after, common } => {
-            let context = AdminContext::open(&common).await?;
-            let document = find(&context, &webhook).await?;
+            let (context, document) = open(&webhook, &common).await?;
             context.directory.replay_webhook(document.name, after).await?;
             context.answer(&json!({ "name": webhook, "after": after }), || {
                 format!("The events after number {after} are sent to `{webhook}` again.\n")
             })
         }
         WebhookCommand::Delete { webhook, common } => {
-            let context = AdminContext::open(&common).await?;
-            let document = find(&context, &webhook).await?;
+            let (context, document) = open(&webhook, &common).await?;
             record::delete(&*context.directory, document, DocumentAt::Any, context.by()).await?;
             context.answer(&json!({ "name": webhook, "deleted": true }), || {
                 format!("The webhook `{webhook}` is deleted.\n")
@@ -77,13 +75,27 @@ pub(super) async fn run(command: WebhookCommand) -> anyhow::Result<Answer> {
     }
 }
 
-async fn find(context: &AdminContext, name: &str) -> anyhow::Result<Document> {
+/// Opens the store, and finds the webhook with this name.
+async fn open(name: &str, common: &Common) -> anyhow::Result<(AdminContext, Document)> {
+    let context = AdminContext::open(common).await?;
     let found = context
         .directory
         .document(DocumentKind::Webhook, name.to_owned())
         .await?;
     let name = escape_line(name);
-    found.ok_or_else(|| anyhow::anyhow!("there is no webhook `{name}`; `narthex webhook list` shows them"))
+    let found = found.ok_or_else(|| anyhow::anyhow!("there is no webhook `{name}`; `narthex webhook list` shows them"));
+    Ok((context, found?))
+}
+
+async fn rotate_secret(name: &str, signature: Option<SignatureScheme>, common: &Common) -> anyhow::Result<Answer> {
+    let (context, document) = open(name, common).await?;
+    let keys = context.connections.sealing.as_deref();
+    let new = NewSigningKey {
+        signature,
+        secret: None,
+    };
+    let rotated = record::rotate_secret(&*context.directory, keys, document, new, context.by()).await?;
+    show_secret(&context, rotated)
 }
 
 async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
@@ -150,25 +162,27 @@ fn show(context: &AdminContext, view: WebhookView) -> anyhow::Result<Answer> {
     })
 }
 
-/// SECURITY: the secret goes to standard output and nowhere else.
+/// SECURITY: the secret goes to standard output and nowhere else. Of a key pair, the public key is shown.
 fn show_secret(context: &AdminContext, created: WebhookWithSecret) -> anyhow::Result<Answer> {
     let about = WebhookBody::from(created.webhook);
     if context.json {
-        let secret = Some(created.secret.to_string());
+        let secret = created.secret.map(|secret| secret.as_str().to_owned());
         print(&super::json(&WebhookSecretBody { about, secret })?)?;
-    } else {
+    } else if let Some(secret) = created.secret {
         tell(&format!(
             "The secret of webhook `{}`. It is shown only once:",
             about.name
         ));
-        print(&format!("{}\n", *created.secret))?;
+        print(&format!("{}\n", *secret))?;
+    } else {
+        tell(&format!("The public key of webhook `{}`:", about.name));
+        print(&format!("{}\n", about.public_key.unwrap_or_default()))?;
     }
     Ok(Answer::Yes)
 }
 
 async fn set_enabled(webhook: &str, enabled: bool, common: &Common) -> anyhow::Result<Answer> {
-    let context = AdminContext::open(common).await?;
-    let document = find(&context, webhook).await?;
+    let (context, document) = open(webhook, common).await?;
     let change = WebhookChange {
         enabled: Some(enabled),
         ..WebhookChange::default()
@@ -179,8 +193,8 @@ async fn set_enabled(webhook: &str, enabled: bool, common: &Common) -> anyhow::R
 }
 
 async fn attempts(webhook: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let context = AdminContext::open(common).await?;
-    let name = find(&context, webhook).await?.name;
+    let (context, document) = open(webhook, common).await?;
+    let name = document.name;
     let found = gather(page, |page| context.directory.delivery_attempts(name.clone(), page)).await?;
     context.list(&List::of(found, AttemptBody::from), |attempts| {
         let mut table = Table::new(
