@@ -38,6 +38,11 @@ impl Fields {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// Fields with these names and values.
+    pub(crate) fn of(fields: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(fields.into_iter().collect())
+    }
+
     /// Two fields with these values.
     pub(crate) fn of_text(first: &str, value: &str, second: &str, other: &str) -> Self {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());

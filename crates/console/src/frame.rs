@@ -71,7 +71,7 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 11] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 12] = [
     ("", "overview", "Overview", "/", Action::ReadUsers),
     ("", "explain", "Explain", "/explain", Action::Explain),
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
@@ -91,6 +91,13 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 11] = [
         "Connections",
         "/connections",
         Action::ListConnections,
+    ),
+    (
+        "Integrations",
+        "webhooks",
+        "Webhooks",
+        "/webhooks",
+        Action::ReadWebhooks,
     ),
     ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),
     ("Console", "sessions", "Sessions", "/sessions", Action::ReadUsers),

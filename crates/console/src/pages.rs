@@ -25,6 +25,7 @@ mod settings;
 pub(crate) mod sign_in;
 mod tags;
 mod users;
+mod webhooks;
 
 /// Routes every page; everything else is the page for what is not there.
 pub(crate) fn router() -> Router {
@@ -41,6 +42,7 @@ pub(crate) fn router() -> Router {
         .merge(explain::routes())
         .merge(search::routes())
         .merge(connections::routes())
+        .merge(webhooks::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
 }

@@ -41,6 +41,11 @@ pub(crate) fn issuer(name: &str) -> String {
     format!("/issuers/{}", segment(name))
 }
 
+/// Returns the address of a webhook.
+pub(crate) fn webhook(name: &str) -> String {
+    format!("/webhooks/{}", segment(name))
+}
+
 /// Returns an address with those fields that have a value as its query.
 pub(crate) fn with_query(path: &str, fields: &[(&str, Option<&str>)]) -> String {
     let mut query = Serializer::new(String::new());

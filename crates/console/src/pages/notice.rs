@@ -19,7 +19,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 16] = [
+const NOTICES: [(&str, &str, &str); 20] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -52,6 +52,18 @@ const NOTICES: [(&str, &str, &str); 16] = [
         "Try again in half a minute.",
     ),
     ("opened", "Opened.", "The roles on record count again."),
+    (
+        "retried",
+        "What waits is tried now.",
+        "Load the page again to see whether it arrived.",
+    ),
+    (
+        "replayed",
+        "The events are sent again.",
+        "The receiver sees the same event IDs, so it can tell repeats.",
+    ),
+    ("paused", "Disabled.", "Its events wait in the audit."),
+    ("resumed", "Enabled.", "It sends what it missed, in its order."),
 ];
 
 impl Notice {

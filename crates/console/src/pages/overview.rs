@@ -7,7 +7,7 @@ use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::organizations::{self, OrganizationQuery};
 use narthex_ops::tags::TagListOwner;
 use narthex_ops::users::{self, UserQuery};
-use narthex_ops::{IssuerSummary, OpError, PageRequest, api_keys, issuers, tags};
+use narthex_ops::{IssuerSummary, OpError, PageRequest, api_keys, issuers, tags, webhooks};
 
 use super::events::EventRow;
 use super::issuers::State;
@@ -66,6 +66,8 @@ enum AttentionKind {
     },
     /// An API key that ends soon.
     Key { name: String, ends: Moment },
+    /// A webhook whose receiver takes nothing.
+    Webhook { name: String, since: Moment },
 }
 
 struct IssuerRow {
@@ -98,6 +100,7 @@ pub(super) async fn show(visit: &Visit) -> Answer {
         });
     }
     let mut attention: Vec<Attention> = known.iter().filter_map(|issuer| of_issuer(visit, issuer)).collect();
+    attention.extend(failing_webhooks(visit).await?);
     attention.extend(near_misses(visit).await?);
     attention.extend(ending_keys(visit).await?);
     let count = number::counted(attention.len(), "thing", "things");
@@ -130,6 +133,26 @@ fn of_issuer(visit: &Visit, issuer: &IssuerSummary) -> Option<Attention> {
         href: paths::issuer(&issuer.name) + "/keys",
         cure: "See what failed".to_owned(),
     })
+}
+
+/// Returns the webhooks whose receivers take nothing; none for a caller who may not list them.
+async fn failing_webhooks(visit: &Visit) -> Result<Vec<Attention>, OpError> {
+    if !visit.may(Action::ReadWebhooks, None) {
+        return Ok(Vec::new());
+    }
+    let known = webhooks::list(visit.caller(), all()).await?.items;
+    let failing = known.iter().filter_map(|view| {
+        let since_ms = super::webhooks::failing_since_ms(view)?;
+        Some(Attention {
+            what: AttentionKind::Webhook {
+                name: view.name.clone(),
+                since: visit.moment(since_ms),
+            },
+            href: paths::webhook(&view.name),
+            cure: "See what failed".to_owned(),
+        })
+    });
+    Ok(failing.collect())
 }
 
 /// Returns the near misses of organizations among the first tags.

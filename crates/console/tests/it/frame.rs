@@ -98,6 +98,7 @@ async fn a_viewer_sees_pages_without_buttons() {
         "/organizations/acme/people".to_owned(),
         "/organizations/acme/teams".to_owned(),
         "/tags".to_owned(),
+        "/webhooks".to_owned(),
     ] {
         let reply = console.get(&console.viewer, &address).await;
         reply.shows(200, &["Read-only"]);

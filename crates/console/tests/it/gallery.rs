@@ -90,6 +90,8 @@ async fn every_page_is_written_and_keeps_the_rules_of_markup() {
         ("issuer-keys", "/issuers/idp/keys".to_owned()),
         ("routes", "/routes".to_owned()),
         ("api-keys", "/api-keys".to_owned()),
+        ("webhooks", "/webhooks".to_owned()),
+        ("webhook-new", "/webhooks/new".to_owned()),
         ("explain", "/explain".to_owned()),
         ("search", "/search?q=acme".to_owned()),
         ("settings", "/settings".to_owned()),
@@ -132,7 +134,7 @@ async fn every_answer_to_a_form_is_written_and_keeps_the_rules_of_markup() {
         ("website", "acme"),
         ("external_member_groups", "\"a"),
     ];
-    let forms: [(&str, &str, Fields<'_>); 5] = [
+    let forms: [(&str, &str, Fields<'_>); 7] = [
         ("organization-preview", "/organizations/acme/preview", &near),
         ("organization-preview-last", "/organizations/acme/preview", &last),
         ("organization-invalid", "/organizations/new", &invalid),
@@ -140,6 +142,21 @@ async fn every_answer_to_a_form_is_written_and_keeps_the_rules_of_markup() {
             "api-key-created",
             "/api-keys",
             &[("name", "nightly-export"), ("role", "viewer"), ("ends", "90")],
+        ),
+        (
+            "webhook-created",
+            "/webhooks/new",
+            &[
+                ("name", "crm"),
+                ("url", "https://crm.example.com/"),
+                ("event.people", "yes"),
+                ("signature", "v1"),
+            ],
+        ),
+        (
+            "webhook-invalid",
+            "/webhooks/new",
+            &[("name", ""), ("signature", "v1a")],
         ),
         ("user-new-invalid", "/users/new", &[("external_id", "")]),
     ];

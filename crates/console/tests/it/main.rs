@@ -22,3 +22,5 @@ mod sessions;
 mod tags;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod webhooks;

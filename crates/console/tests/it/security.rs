@@ -42,6 +42,8 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         "/explain".to_owned(),
         "/search?q=a".to_owned(),
         "/connections".to_owned(),
+        "/webhooks".to_owned(),
+        "/webhooks/new".to_owned(),
         "/organizations/acme/connections".to_owned(),
         "/organizations/acme/connections/new".to_owned(),
     ]

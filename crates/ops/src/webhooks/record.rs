@@ -250,7 +250,9 @@ fn given_or_made(scheme: SignatureScheme, secret: Option<&Zeroizing<String>>) ->
 }
 
 fn checked_name(text: &str) -> Result<String, OpError> {
-    let is_name = (1..=NAME_LENGTH_MAX).contains(&text.len())
+    // The console has a page at that address.
+    let is_name = text != "new"
+        && (1..=NAME_LENGTH_MAX).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -259,7 +261,7 @@ fn checked_name(text: &str) -> Result<String, OpError> {
     }
     Err(OpError::invalid(
         "name",
-        "a name has 1 to 64 lower-case letters, digits and `-`",
+        "a name has 1 to 64 lower-case letters, digits and `-`, and is not `new`",
     ))
 }
 
