@@ -51,7 +51,7 @@ impl KeyPair {
     /// Returns the private key in text form.
     pub(super) fn expose(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * SEED_BYTES));
-        bytes.extend_from_slice(&*self.seed);
+        bytes.extend_from_slice(self.seed.as_slice());
         bytes.extend_from_slice(self.pair.public_key().as_ref());
         Zeroizing::new(format!("{PRIVATE_PREFIX}{}", STANDARD.encode(&*bytes)))
     }
