@@ -243,9 +243,9 @@ mod tests {
         assert_eq!(key.shared_secret(), None);
         assert!(SigningKey::parse_secret(&key.expose()).is_err(), "nor is one taken");
         let text = key.expose();
-        let seed = STANDARD.encode([7; 32]);
-        assert!(!key.public_key().unwrap().contains(&seed[..40]));
-        assert!(text.contains(&seed[..40]));
+        let seed = STANDARD.encode([7; 30]);
+        assert!(!key.public_key().unwrap().contains(&seed));
+        assert!(text.contains(&seed));
     }
 
     #[test]

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_private_key_with_another_public_key_is_none() {
-        let bytes = STANDARD.decode(&PRIVATE[5..]).unwrap();
+        let bytes = STANDARD.decode(PRIVATE.strip_prefix(PRIVATE_PREFIX).unwrap()).unwrap();
         let mut swapped = bytes.clone();
         swapped.rotate_left(32);
         for bytes in [&swapped[..], &bytes[..63], &bytes[..31], &[]] {
