@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("directory", &[]),
     ("listener", &[]),
     ("telemetry", &[]),
+    ("scim", &[]),
     ("testkit", &[]),
     ("conformance", &["directory"]),
     // second
@@ -203,6 +204,7 @@ const PURE: &[&str] = &[
     "mint",
     "connection",
     "dpop",
+    "scim",
 ];
 
 /// What does I/O, keeps time or makes randomness.
