@@ -194,7 +194,8 @@ fn answer(attempt: &DeliveryAttempt) -> String {
 }
 
 async fn attempt_rows(visit: &Visit, attempts: Vec<RecordedAttempt>) -> Result<Vec<AttemptRow>, Failed> {
-    let names = names(visit, attempts.iter().map(|kept| kept.attempt.sequence)).await?;
+    let numbers = attempts.iter().map(|kept| kept.attempt.sequence).collect();
+    let names = names(visit, numbers).await?;
     let row = |RecordedAttempt { attempt, .. }: RecordedAttempt| AttemptRow {
         event: names.name(attempt.sequence),
         is_success: attempt.outcome() == "delivered",
@@ -214,7 +215,8 @@ async fn delivery_rows(visit: &Visit, name: &str, state: WaitingState) -> Result
         limit: Some(SHOWN_MAX),
     };
     let listing = webhooks::deliveries(visit.caller(), name, state, page).await?;
-    let names = names(visit, listing.items.iter().map(|delivery| delivery.sequence)).await?;
+    let numbers = listing.items.iter().map(|delivery| delivery.sequence).collect();
+    let names = names(visit, numbers).await?;
     let mut objects = HashSet::new();
     let row = |delivery: WaitingDelivery| DeliveryRow {
         event: names.name(delivery.sequence),
@@ -244,8 +246,7 @@ impl Names {
 }
 
 /// Reads the names of events: of those among the last ones before the highest number, as many as a page of the audit has.
-async fn names(visit: &Visit, numbers: impl Iterator<Item = u64>) -> Result<Names, Failed> {
-    let numbers: BTreeSet<u64> = numbers.collect();
+async fn names(visit: &Visit, numbers: BTreeSet<u64>) -> Result<Names, Failed> {
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
         return Ok(Names(HashMap::new()));
     };
