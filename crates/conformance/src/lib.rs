@@ -109,6 +109,7 @@ macro_rules! conformance_suite {
                 manual_grants_survive_every_other_list,
                 synced_grants_lapse_without_assertion,
                 lapsed_grants_are_closed_when_they_lapsed,
+                a_manual_grant_ends_when_it_expires,
                 too_many_tags_are_refused,
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,

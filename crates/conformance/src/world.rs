@@ -209,6 +209,7 @@ impl<'d> World<'d> {
             id: GrantId::new(self.now_ms, &mut self.ids),
             user,
             role,
+            expires_at_ms: None,
             why: Some("asked for".into()),
         }
     }

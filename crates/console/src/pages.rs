@@ -18,6 +18,7 @@ mod issuers;
 mod notice;
 mod organizations;
 mod overview;
+mod role_end;
 mod routes;
 mod search;
 mod sessions;

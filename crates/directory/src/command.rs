@@ -199,6 +199,8 @@ pub struct NewGrant {
     pub user: UserId,
     /// The role, and its scope.
     pub role: ScopedRole,
+    /// Time at which it expires, in milliseconds; `None` for one that stays until it is revoked.
+    pub expires_at_ms: Option<i64>,
     /// The reason, in words.
     pub why: Option<String>,
 }

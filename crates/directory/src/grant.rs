@@ -169,7 +169,8 @@ pub struct Grant {
     /// Time at which a token last asserted it, in milliseconds, to the hour; for manual grants the time at which it
     /// began.
     pub asserted_at_ms: i64,
-    /// Time at which it lapses unless it is asserted again (`lease`), in milliseconds.
+    /// Time at which it lapses, in milliseconds: a manual grant expires then, and any other lapses unless it is asserted
+    /// again (`lease`).
     pub lapses_at_ms: Option<i64>,
     /// Time at which it was closed, in milliseconds.
     pub revoked_at_ms: Option<i64>,

@@ -259,8 +259,8 @@ pub fn edit_team(
     Ok(changes)
 }
 
-/// Grants a role by hand: no change if the same is open already. `open` is the open manual grant of the user on the
-/// scope, `organization` the one that the scope is or lies in.
+/// Grants a role by hand: no change if the same is open already, until the same time. `open` is the open manual grant of
+/// the user on the scope, `organization` the one that the scope is or lies in.
 pub fn give(
     new: NewGrant,
     open: Option<Grant>,
@@ -274,7 +274,20 @@ pub fn give(
             organization: organization.name.clone(),
         });
     }
-    if let Some(open) = open.as_ref().filter(|open| open.role == new.role) {
+    if new.expires_at_ms.is_some_and(|expires| expires <= at_ms) {
+        return Err(NameError::Field {
+            field: "expires_at",
+            rule: "it has passed already",
+        }
+        .into());
+    }
+    // An expired grant stays open until the sweep closes it, and is no role that a person holds.
+    let (lapsed, open) = match open {
+        Some(open) if open.lapsed_at(at_ms) => (Some(open), None),
+        open => (None, open),
+    };
+    let is_same = |open: &&Grant| open.role == new.role && open.lapses_at_ms == new.expires_at_ms;
+    if let Some(open) = open.as_ref().filter(is_same) {
         return Ok((open.clone(), Vec::new()));
     }
     let grant = Grant {
@@ -285,13 +298,21 @@ pub fn give(
         token: TokenFingerprint::default(),
         granted_at_ms: at_ms,
         asserted_at_ms: at_ms,
-        lapses_at_ms: None,
+        lapses_at_ms: new.expires_at_ms,
         revoked_at_ms: None,
         why: new.why,
         revoked_why: None,
     };
     let mut changes = Vec::new();
-    changes.extend(open.map(|open| close(open, at_ms, Some("the role changed".to_owned()))));
+    changes.extend(lapsed.map(close_lapsed));
+    changes.extend(open.map(|open| {
+        let why = if open.role == grant.role {
+            "the time of its expiry changed"
+        } else {
+            "the role changed"
+        };
+        close(open, at_ms, Some(why.to_owned()))
+    }));
     changes.push(Change::OpenGrant(Box::new(grant.clone())));
     Ok((grant, changes))
 }
@@ -329,7 +350,11 @@ pub fn close_all(mut open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Gr
 /// Closes a lapsed grant, at the moment it lapsed.
 pub fn close_lapsed(grant: Grant) -> Change {
     let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
-    close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
+    let why = match grant.source.kind() {
+        SourceKind::Manual => "it expired",
+        SourceKind::Claim | SourceKind::Tag | SourceKind::Pattern => "it was not asserted within its lease",
+    };
+    close(grant, at_ms, Some(why.to_owned()))
 }
 
 /// The event of an API key created or revoked.

@@ -31,6 +31,35 @@ pub enum GroupRole<'a> {
     Team(&'a str, TeamRole),
 }
 
+/// Terms of a manual grant.
+#[derive(Debug, Clone, Default)]
+pub struct GrantTerms {
+    /// Time at which it expires, in milliseconds since the epoch; `None` for one that stays until it is revoked.
+    pub expires_at_ms: Option<i64>,
+    /// Reason, recorded with the grant.
+    pub why: Option<String>,
+}
+
+impl GrantTerms {
+    /// Builds the grant of a role on these terms.
+    pub(super) fn grant(self, permit: Permit<'_>, user: UserId, role: ScopedRole) -> Result<NewGrant, OpError> {
+        let now_ms = permit.now_ms();
+        if self.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            return Err(OpError::invalid(
+                "expires_at",
+                "it has passed already; name a time to come",
+            ));
+        }
+        Ok(NewGrant {
+            id: GrantId::new(now_ms, &mut NewIds::new()?),
+            user,
+            role,
+            expires_at_ms: self.expires_at_ms,
+            why: input_rules::why(self.why)?,
+        })
+    }
+}
+
 /// A member of a group.
 #[derive(Debug, Clone)]
 pub struct GroupMember {
@@ -156,13 +185,13 @@ async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Opt
 ///
 /// # Errors
 ///
-/// When the caller may not, there is no such group or user, the organization takes no manual grants, or the directory
-/// fails.
+/// When the caller may not, there is no such group or user, the terms cannot be used, the organization takes no manual
+/// grants, or the directory fails.
 pub async fn grant(
     caller: &Caller,
     role: GroupRole<'_>,
     user: &str,
-    why: Option<String>,
+    terms: GrantTerms,
 ) -> Result<GroupMember, OpError> {
     let (permit, role, on) = match role {
         GroupRole::Organization(text, role) => {
@@ -176,12 +205,7 @@ pub async fn grant(
         }
     };
     let user = user_id(user)?;
-    let new = NewGrant {
-        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
-        user,
-        role,
-        why: input_rules::why(why)?,
-    };
+    let new = terms.grant(permit, user, role)?;
     // SECURITY: the answer shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user that the
     // organization has not met does not exist for its own admins.
     if !permit.sees(on.home, user).await? {
@@ -202,12 +226,12 @@ pub async fn grant_to_named(
     organization: &str,
     role: OrganizationRole,
     person: &str,
-    why: Option<String>,
+    terms: GrantTerms,
 ) -> Result<GroupMember, OpError> {
     let (permit, found) = caller.organization(Action::WriteMembers, organization).await?;
     let user = named(permit, &found, person).await?;
     let role = GroupRole::Organization(organization, role);
-    grant(caller, role, &user.to_string(), why).await
+    grant(caller, role, &user.to_string(), terms).await
 }
 
 /// Grants a role in a team by hand, as [`grant_to_named`] does in an organization.
@@ -220,7 +244,7 @@ pub async fn grant_in_team_to_named(
     team: &str,
     role: TeamRole,
     person: &str,
-    why: Option<String>,
+    terms: GrantTerms,
 ) -> Result<GroupMember, OpError> {
     let (permit, found) = caller.team(Action::WriteMembers, team).await?;
     let home = match found.organization {
@@ -229,7 +253,7 @@ pub async fn grant_in_team_to_named(
     };
     let home = home.ok_or(OpError::Unknown { what: "organization" })?;
     let user = named(permit, &home, person).await?;
-    grant(caller, GroupRole::Team(team, role), &user.to_string(), why).await
+    grant(caller, GroupRole::Team(team, role), &user.to_string(), terms).await
 }
 
 /// Returns the user that a person means by this text. What is unique is tried before what is not.

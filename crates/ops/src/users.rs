@@ -3,14 +3,14 @@
 use narthex_clock::NewIds;
 use narthex_decision::Action;
 use narthex_directory::{
-    Edit, EffectiveGrant, ExternalId, GrantFilter, GrantId, GrantsWhen, Listing, NewGrant, PlatformRole, Profile,
-    Scope, ScopedRole, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
+    Edit, EffectiveGrant, ExternalId, GrantFilter, GrantsWhen, Listing, PlatformRole, Profile, Scope, ScopedRole,
+    UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
 };
 
 use super::caller::{Caller, Permit};
 use super::error::OpError;
 use super::input_rules;
-use super::members::revoke_here;
+use super::members::{GrantTerms, revoke_here};
 use super::paging::PageRequest;
 use super::precondition::ExpectedVersion;
 
@@ -252,12 +252,13 @@ pub async fn grants(
 ///
 /// # Errors
 ///
-/// When the caller may not, the role is [`PlatformRole::User`], there is no such user, or the directory fails.
+/// When the caller may not, the role is [`PlatformRole::User`], there is no such user, the terms cannot be used, or the
+/// directory fails.
 pub async fn grant_platform_role(
     caller: &Caller,
     id: &str,
     role: PlatformRole,
-    why: Option<String>,
+    terms: GrantTerms,
 ) -> Result<EffectiveGrant, OpError> {
     let permit = caller.permit(Action::WriteUsers, None)?;
     if role == PlatformRole::User {
@@ -266,12 +267,8 @@ pub async fn grant_platform_role(
             "everybody is a `user`; take the role away with `DELETE` instead",
         ));
     }
-    let new = NewGrant {
-        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
-        user: find(permit, id).await?.user.id,
-        role: ScopedRole::Platform(role),
-        why: input_rules::why(why)?,
-    };
+    let user = find(permit, id).await?.user.id;
+    let new = terms.grant(permit, user, ScopedRole::Platform(role))?;
     let grant = permit.directory().grant_role(new, permit.by()).await?;
     Ok(EffectiveGrant {
         gives: Ok(grant.role),

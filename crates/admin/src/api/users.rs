@@ -144,7 +144,7 @@ pub struct GrantBody {
     pub granted_at: Time,
     /// Time at which a token last asserted it again, to the hour.
     pub asserted_at: Time,
-    /// Time at which it lapses unless it is asserted again.
+    /// Time at which it lapses: a manual grant expires then, and any other lapses unless it is asserted again.
     #[schema(required)]
     pub lapses_at: Option<Time>,
     /// Time at which it was revoked.

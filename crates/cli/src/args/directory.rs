@@ -275,6 +275,12 @@ pub(crate) enum GrantCommand {
         /// Role to grant.
         #[arg(long)]
         role: String,
+        /// Lifetime of the grant, such as `30d` or `12h`. By default it stays until it is revoked.
+        #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires_at")]
+        expires_in: Option<Duration>,
+        /// Time when the grant expires, such as `2027-01-01T00:00:00Z`.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        expires_at: Option<Time>,
         /// Reason, stored with the grant.
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,

@@ -1,6 +1,6 @@
 //! Rows of grants: each role, on what, where it came from, and since when.
 
-use narthex_directory::{EffectiveGrant, Scope};
+use narthex_directory::{EffectiveGrant, Scope, SourceKind};
 use narthex_ops::users::NamedGrant;
 
 use crate::paths;
@@ -21,6 +21,8 @@ pub(crate) struct GrantRow {
     pub(crate) origin: GrantOrigin,
     pub(crate) since: Moment,
     pub(crate) confirmed: Moment,
+    /// Time at which a manual grant expires, if it does.
+    pub(crate) until: Option<Moment>,
 }
 
 /// Builds the row of a grant; `name` is the name of the thing that it is held on, where that is known.
@@ -46,6 +48,10 @@ pub(crate) fn row(visit: &Visit, effective: &EffectiveGrant, name: Option<&str>)
         origin: GrantOrigin::of(effective),
         since: visit.moment(grant.granted_at_ms),
         confirmed: visit.moment(grant.asserted_at_ms),
+        until: match grant.source.kind() {
+            SourceKind::Manual => grant.lapses_at_ms.map(|at_ms| visit.moment(at_ms)),
+            SourceKind::Claim | SourceKind::Tag | SourceKind::Pattern => None,
+        },
     }
 }
 

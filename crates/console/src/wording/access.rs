@@ -60,7 +60,10 @@ impl GrantOrigin {
             issuer: grant.source.issuer().map(ToString::to_string),
             token: fingerprint.map(|text| text.chars().take(FINGERPRINT_CHARACTERS).collect()),
             why: grant.why.clone(),
-            idle: effective.gives.err().map(idle),
+            idle: effective.gives.err().map(|reason| match (kind, reason) {
+                (SourceKind::Manual, IneffectiveReason::Lapsed) => "It has expired",
+                (_, reason) => idle(reason),
+            }),
             is_manual: kind == SourceKind::Manual,
         }
     }

@@ -95,6 +95,7 @@ impl World {
                 id: GrantId::new(NOW_MS, &mut self.ids),
                 user: id,
                 role,
+                expires_at_ms: None,
                 why: None,
             };
             self.directory.grant_role(grant, by()).await.unwrap();

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 use super::{ApiError, GrantBody, PlatformRole, RequestCaller};
 use crate::api::extract::{Body, QueryParameters};
 use crate::api::openapi_errors::{ChangeErrors, RemoveErrors};
+use crate::api::time::Time;
+use narthex_ops::members::GrantTerms;
 use narthex_ops::users;
 
 /// Platform role to grant manually.
@@ -16,7 +18,11 @@ use narthex_ops::users;
 pub(crate) struct PlatformRoleBody {
     /// `admin` or `viewer`.
     role: PlatformRole,
+    /// Time at which the grant expires; without one it stays until it is revoked.
+    #[schema(example = "2027-01-01T00:00:00.000Z")]
+    expires_at: Option<Time>,
     /// Reason, recorded with the grant.
+    #[schema(example = "stands in for Ada until January")]
     why: Option<String>,
 }
 
@@ -31,7 +37,8 @@ pub(crate) struct Why {
 
 /// Grants a platform role
 ///
-/// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it.
+/// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it. With `expires_at`, it ends
+/// by itself at that time.
 #[utoipa::path(
     put, path = "/users/{id}/platform-role", tag = "users", operation_id = "grant_platform_role",
     request_body = PlatformRoleBody,
@@ -43,7 +50,11 @@ pub(crate) async fn grant(
     Path(id): Path<String>,
     Body { value: body, .. }: Body<PlatformRoleBody>,
 ) -> Result<axum::Json<GrantBody>, ApiError> {
-    let grant = users::grant_platform_role(&caller, &id, body.role.into(), body.why).await?;
+    let terms = GrantTerms {
+        expires_at_ms: body.expires_at.map(|Time(at_ms)| at_ms),
+        why: body.why,
+    };
+    let grant = users::grant_platform_role(&caller, &id, body.role.into(), terms).await?;
     Ok(axum::Json(GrantBody::new(grant, None)))
 }
 

@@ -10,7 +10,7 @@ use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
 use narthex_admin::ops::audit_events::{self, EventQuery};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
-use narthex_admin::ops::members::{self, Group, GroupRole};
+use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
 use narthex_admin::ops::organizations::{
     self, NewOrganization, OrganizationChange, OrganizationQuery, TagChange, TagsInput,
 };
@@ -133,9 +133,11 @@ async fn world() -> World {
         GroupRole::Organization("acme", OrganizationRole::Member),
         GroupRole::Team(&team, TeamRole::Member),
     ] {
-        members::grant(&admin, role, &user, None).await.unwrap();
+        members::grant(&admin, role, &user, GrantTerms::default())
+            .await
+            .unwrap();
     }
-    users::grant_platform_role(&admin, &user, PlatformRole::Viewer, None)
+    users::grant_platform_role(&admin, &user, PlatformRole::Viewer, GrantTerms::default())
         .await
         .unwrap();
     organizations::set_logo(&admin, "acme", ANY, PICTURE.to_vec())
@@ -198,7 +200,7 @@ async fn of_users(name: &str, caller: &Caller, world: &World) -> Answer {
         }
         "list_user_grants" => users::grants(caller, user, None, page()).await.map(drop),
         "revoke_user_tokens" => users::revoke_tokens(caller, user).await.map(drop),
-        "grant_platform_role" => users::grant_platform_role(caller, user, PlatformRole::Viewer, None)
+        "grant_platform_role" => users::grant_platform_role(caller, user, PlatformRole::Viewer, GrantTerms::default())
             .await
             .map(drop),
         "revoke_platform_role" => users::revoke_platform_role(caller, user, None).await,
@@ -291,11 +293,15 @@ async fn of_members(name: &str, caller: &Caller, world: &World) -> Answer {
         "read_team_member" => members::read(caller, in_team, user).await.map(drop),
         "grant_organization_role" => {
             let role = GroupRole::Organization(acme, OrganizationRole::Admin);
-            members::grant(caller, role, user, None).await.map(drop)
+            members::grant(caller, role, user, GrantTerms::default())
+                .await
+                .map(drop)
         }
         "grant_team_role" => {
             let role = GroupRole::Team(team, TeamRole::Admin);
-            members::grant(caller, role, user, None).await.map(drop)
+            members::grant(caller, role, user, GrantTerms::default())
+                .await
+                .map(drop)
         }
         "revoke_organization_role" => members::revoke(caller, in_acme, user, None).await,
         "revoke_team_role" => members::revoke(caller, in_team, user, None).await,

@@ -7,6 +7,7 @@ use narthex_directory::{
 };
 use narthex_mapping::profile;
 
+use super::key::Expires;
 use super::table::Table;
 use super::{AdminContext, Answer, effective_origin, gather, usage_error};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
@@ -35,6 +36,8 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             user,
             scope,
             role,
+            expires_in,
+            expires_at,
             why,
             common,
         } => {
@@ -51,6 +54,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
                 id: GrantId::new(context.now_ms(), &mut NewIds::new()?),
                 user: user.id,
                 role,
+                expires_at_ms: Expires::of(expires_in, expires_at).at_ms(context.now_ms())?,
                 why,
             };
             let grant = context.directory.grant_role(new, context.by()).await?;

@@ -7,9 +7,9 @@ use narthex_directory::{Organization, OrganizationRole, StoreError};
 use narthex_ops::{OpError, members, organizations};
 
 use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Radio, not_done, radios};
+use crate::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
 use crate::frame::Frame;
-use crate::pages::notice;
+use crate::pages::{notice, role_end};
 use crate::paths;
 use crate::problem::Failed;
 use crate::visit::{Answer, Named, Visit, html, see};
@@ -24,6 +24,7 @@ struct AddPage<'a> {
     people: String,
     person: Input,
     roles: Vec<Radio>,
+    ends: Options,
     why: Input,
 }
 
@@ -45,8 +46,8 @@ pub(super) async fn form(visit: Visit, Named(name): Named) -> Answer {
 pub(super) async fn add(visit: Visit, Named(name): Named, Form(fields): Form) -> Answer {
     let organization = find(&visit, &name).await?;
     let role: OrganizationRole = fields.text("role").parse().map_err(|_| Failed::NotAForm)?;
-    let (person, why) = (fields.text("person"), fields.filled("why"));
-    let Err(error) = members::grant_to_named(visit.caller(), &name, role, person, why).await else {
+    let (person, terms) = (fields.text("person"), role_end::terms(&visit, &fields)?);
+    let Err(error) = members::grant_to_named(visit.caller(), &name, role, person, terms).await else {
         let people = paths::in_organization(organization.name.as_str(), "people");
         return Ok(see(&notice::after(&people, "added")));
     };
@@ -84,6 +85,7 @@ fn show(visit: &Visit, organization: &Organization, status: StatusCode, fields: 
             .hint("Username, e-mail, external ID or ID.")
             .kept(fields, faults),
         roles: radios("role", &ROLES, fields.text("role")),
+        ends: role_end::options(fields),
         why: Input::text("why", "Reason")
             .class("field narrow")
             .hint("It answers the later question why this person is here.")

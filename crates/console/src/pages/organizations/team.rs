@@ -15,6 +15,7 @@ use crate::frame::Frame;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::{self, Notice};
+use crate::pages::role_end;
 use crate::paths;
 use crate::problem::Failed;
 use crate::visit::{Answer, ThreeNamed, TwoNamed, Visit, html, see};
@@ -44,6 +45,7 @@ struct TeamPage<'a> {
 struct AddForm {
     person: Input,
     roles: Options,
+    ends: Options,
     why: Input,
 }
 
@@ -101,8 +103,8 @@ pub(super) async fn rename(visit: Visit, TwoNamed(name, id): TwoNamed, Form(fiel
 pub(super) async fn add(visit: Visit, TwoNamed(name, id): TwoNamed, Form(fields): Form) -> Answer {
     let found = find(&visit, &name, &id).await?;
     let role: TeamRole = fields.text("role").parse().map_err(|_| Failed::NotAForm)?;
-    let (person, why) = (fields.text("person"), fields.filled("why"));
-    match members::grant_in_team_to_named(visit.caller(), &id, role, person, why).await {
+    let (person, terms) = (fields.text("person"), role_end::terms(&visit, &fields)?);
+    match members::grant_in_team_to_named(visit.caller(), &id, role, person, terms).await {
         Ok(_) => Ok(see(&notice::after(&address(&found.0, &found.1), "added"))),
         Err(OpError::Unknown { what: "user" }) => {
             let faults = Faults::at("person", "there is no such person");
@@ -167,6 +169,7 @@ fn add_form(fields: &Fields, faults: &Faults) -> AddForm {
             .hint("Username, e-mail, external ID or ID.")
             .kept(fields, faults),
         roles: Options::new("role", "As", &ROLES, fields.text("role")),
+        ends: role_end::options(fields),
         why: Input::text("why", "Reason").class("field full").kept(fields, faults),
     }
 }

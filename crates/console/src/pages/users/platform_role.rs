@@ -7,10 +7,10 @@ use narthex_directory::{PlatformRole, User};
 use narthex_ops::users;
 
 use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Radio, not_done, radios};
+use crate::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
 use crate::frame::Frame;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
-use crate::pages::notice;
+use crate::pages::{notice, role_end};
 use crate::paths;
 use crate::problem::Failed;
 use crate::visit::{Answer, Named, Visit, html, see};
@@ -30,6 +30,7 @@ struct RolePage<'a> {
     name: &'a str,
     href: String,
     roles: Vec<Radio>,
+    ends: Options,
     why: Input,
 }
 
@@ -44,7 +45,8 @@ pub(super) async fn form(visit: Visit, Named(id): Named) -> Answer {
 pub(super) async fn grant(visit: Visit, Named(id): Named, Form(fields): Form) -> Answer {
     let user = find(&visit, &id).await?;
     let role: PlatformRole = fields.text("role").parse().map_err(|_| Failed::NotAForm)?;
-    match users::grant_platform_role(visit.caller(), &id, role, fields.filled(confirm::WHY)).await {
+    let terms = role_end::terms(&visit, &fields)?;
+    match users::grant_platform_role(visit.caller(), &id, role, terms).await {
         Ok(_) => Ok(see(&notice::after(&paths::user(user.id), "added"))),
         Err(error) => match not_done(error)? {
             NotDone::Faults(faults) => {
@@ -68,6 +70,7 @@ fn show(visit: &Visit, user: &User, status: StatusCode, (fields, faults): (&Fiel
         name: access::name(user),
         href: paths::user(user.id),
         roles: radios("role", &ROLES, fields.text("role")),
+        ends: role_end::options(fields),
         why: Input::text(confirm::WHY, "Reason")
             .class("field narrow")
             .hint("It answers the later question why this person has the role.")

@@ -9,8 +9,9 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, RequestCaller};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::MemberBody;
+use crate::api::time::Time;
 use crate::api::wire_enums::TeamRole;
-use narthex_ops::members::{self, GroupRole};
+use narthex_ops::members::{self, GrantTerms, GroupRole};
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -18,14 +19,18 @@ use narthex_ops::members::{self, GroupRole};
 pub(crate) struct TeamMemberBody {
     /// Role to grant.
     role: TeamRole,
+    /// Time at which the grant expires; without one it stays until it is revoked.
+    #[schema(example = "2027-01-01T00:00:00.000Z")]
+    expires_at: Option<Time>,
     /// Reason, recorded with the grant.
+    #[schema(example = "stands in for Ada until January")]
     why: Option<String>,
 }
 
 /// Grants a role in a team
 ///
 /// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it, and the highest role
-/// counts. A team of an `external_only` organization takes no manual grants (409).
+/// counts. With `expires_at`, it ends by itself at that time. A team of an `external_only` organization takes no manual grants (409).
 ///
 /// Callers who may not read users (an organization's own admins) know only the users that the organization has met.
 /// Such a user holds a grant in the organization or in one of its teams, or once got one there by a token. Any other
@@ -45,6 +50,10 @@ pub(crate) async fn put(
     Body { value: body, .. }: Body<TeamMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let role = GroupRole::Team(&team, body.role.into());
-    let member = members::grant(&caller, role, &user, body.why).await?;
+    let terms = GrantTerms {
+        expires_at_ms: body.expires_at.map(|Time(at_ms)| at_ms),
+        why: body.why,
+    };
+    let member = members::grant(&caller, role, &user, terms).await?;
     Ok(Json(member.into()))
 }
