@@ -156,6 +156,7 @@ macro_rules! conformance_suite {
             records {
                 users_are_made_found_and_edited,
                 users_are_listed_in_pages,
+                external_ids_change_all_or_none,
                 a_cursor_that_the_list_did_not_give_is_refused,
                 unique_things_are_taken_once,
                 a_stale_version_is_refused,

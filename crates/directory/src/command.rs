@@ -72,9 +72,22 @@ pub struct NewUser {
     pub profile: Profile,
 }
 
+/// An edit of one of several users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditedUser {
+    /// The user.
+    pub user: UserId,
+    /// The version that it must be at.
+    pub version: u64,
+    /// The change.
+    pub edit: UserEdit,
+}
+
 /// A change of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserEdit {
+    /// Another id at the identity provider: its tokens are the user's from now on, and those with the former one are not.
+    pub external_id: Option<ExternalId>,
     /// Another username.
     pub username: Option<Username>,
     /// Enable or disable.

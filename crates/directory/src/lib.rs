@@ -54,9 +54,9 @@ pub use active_issuers::ActiveIssuers;
 pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
-    API_KEY_USE_EVERY_MS, ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization,
-    NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit,
-    TeamFilter, UserEdit, UserEntry, UserFilter,
+    API_KEY_USE_EVERY_MS, ApiKey, AssertionKey, Edit, EditedUser, GrantFilter, GrantsWhen, Member, NewGrant,
+    NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash,
+    SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, met, rehearse_declaration};
 pub use desired::{

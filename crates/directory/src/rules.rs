@@ -49,6 +49,9 @@ pub fn edit_user(
 ) -> Result<Option<Change>, StoreError> {
     check_version("user", version, before.version)?;
     let mut after = before.clone();
+    if let Some(external_id) = edit.external_id {
+        after.external_id = external_id;
+    }
     if let Some(username) = edit.username {
         after.username = username;
     }

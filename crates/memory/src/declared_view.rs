@@ -17,8 +17,9 @@ use narthex_directory::Team;
 use narthex_directory::User;
 use narthex_directory::{Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
 use narthex_directory::{
-    ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
-    OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
+    ApiKey, AssertionKey, EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser,
+    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry,
+    UserFilter,
 };
 use narthex_directory::{ApiKeyId, MachineKeyId, OrganizationId, TeamId, UserId};
 use narthex_directory::{AuditEvent, By, EventFilter, RecordedEvent};
@@ -286,6 +287,10 @@ impl People for DeclaredView {
 
     async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
         self.inner.update_user(user, version, edit, by).await
+    }
+
+    async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize> {
+        self.inner.update_users(edits, by).await
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

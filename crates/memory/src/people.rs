@@ -12,8 +12,8 @@ use narthex_directory::User;
 use narthex_directory::rules;
 use narthex_directory::{Answer, Carrier, CarrierFilter, People};
 use narthex_directory::{
-    Edit, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter,
-    SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
+    Edit, EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
+    OrganizationFilter, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use narthex_directory::{Grant, GrantSource};
 use narthex_directory::{Listing, Page};
@@ -49,6 +49,17 @@ impl People for MemoryDirectory {
         }
         self.carry_out(&mut state, change.as_slice(), &by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))
+    }
+
+    async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize> {
+        let mut state = self.lock();
+        let mut changes = Vec::new();
+        for EditedUser { user, version, edit } in edits {
+            let before = state.users.get(&user).ok_or(missing("user"))?;
+            changes.extend(rules::edit_user(before, Some(version), edit, by.at_ms)?);
+        }
+        self.carry_out(&mut state, &changes, &by)?;
+        Ok(changes.len())
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

@@ -21,6 +21,7 @@ mod caller;
 pub mod connections;
 mod error;
 pub mod explain;
+pub mod external_ids;
 mod gateway_api;
 mod input_rules;
 pub mod issuers;

@@ -55,6 +55,8 @@ pub struct NewUser {
 /// Change of a user.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
+    /// New external id, which is never empty: tokens with it are this user's from now on.
+    pub external_id: Edit<String>,
     /// New username, which is never empty.
     pub username: Edit<String>,
     /// New status, which is never empty.
@@ -181,9 +183,11 @@ pub async fn update(
 ) -> Result<UserEntry, OpError> {
     let permit = caller.permit(Action::WriteUsers, None)?;
     let user = find(permit, id).await?.user;
+    let external_id = input_rules::never_empty("external_id", change.external_id)?;
     let username = input_rules::never_empty("username", change.username)?
         .map(|name| Username::new(name).map_err(input_rules::name("username")));
     let edit = UserEdit {
+        external_id: input_rules::external_id("external_id", external_id)?,
         username: username.transpose()?,
         status: input_rules::never_empty("status", change.status)?,
         accept_older_tokens: change.accept_older_tokens,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
+    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
     NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
     Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
     UserEdit, UserEntry, UserFilter, UserId, rules,
@@ -38,6 +38,17 @@ impl People for PostgresDirectory {
         }
         self.finish(tx, &changes, &by).await?;
         Ok(after(&before, &changes, updated_user))
+    }
+
+    async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize> {
+        let tx = self.begin().await?;
+        let mut changes = Vec::new();
+        for EditedUser { user, version, edit } in edits {
+            let before = tx.user_in(user).await?;
+            changes.extend(rules::edit_user(&before, Some(version), edit, by.at_ms)?);
+        }
+        self.finish(tx, &changes, &by).await?;
+        Ok(changes.len())
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

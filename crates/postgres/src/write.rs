@@ -121,11 +121,12 @@ pub(super) fn update_user<'a>(before: &'a User, after: &'a User) -> Command<'a> 
         boxed(object_to_json(&after.context)),
         boxed(after.tokens_not_before_ms),
         boxed(after.updated_at_ms),
+        boxed(after.external_id.as_str()),
     ];
     Command::new(
         "UPDATE users SET username = $3, email = $4, name = $5, country = $6, timezone = $7, locale = $8, \
          language = $9, status = $10, context = $11, tokens_not_before_ms = $12, updated_at_ms = $13, \
-         version = version + 1 WHERE id = $1 AND version = $2",
+         external_id = $14, version = version + 1 WHERE id = $1 AND version = $2",
         values,
     )
     .exactly(1)

@@ -166,8 +166,8 @@ fn create_user(tx: &Tx<'_>, user: &User) -> Outcome<()> {
     Ok(())
 }
 
-/// An index is rewritten whenever its column is named in an update, changed or not: so the username is named only
-/// where it changes. Realm and external id never do.
+/// An index is rewritten whenever its column is named in an update, changed or not: so e-mail, username and
+/// external id are named only where they change. The realm never does.
 fn update_user(tx: &Tx<'_>, before: &User, after: &User) -> Outcome<()> {
     let id = after.id.to_string();
     let mut statement = tx.prepare_cached(
@@ -193,6 +193,10 @@ fn update_user(tx: &Tx<'_>, before: &User, after: &User) -> Outcome<()> {
     if after.profile.email != before.profile.email {
         tx.prepare_cached("UPDATE users SET email = ?2 WHERE id = ?1")?
             .execute(params![id, email])?;
+    }
+    if after.external_id != before.external_id {
+        let mut statement = tx.prepare_cached("UPDATE users SET external_id = ?2 WHERE id = ?1")?;
+        statement.execute(params![id, after.external_id.as_str()])?;
     }
     if after.username != before.username {
         let mut statement = tx.prepare_cached("UPDATE users SET username = ?2 WHERE id = ?1")?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
+    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
     NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
     Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
     UserEdit, UserEntry, UserFilter, UserId, rules,
@@ -45,6 +45,19 @@ impl People for SqliteDirectory {
                 sessions::end_in(tx, &SessionSelection::User(user), SessionEnd::Administrator, &own)?;
             }
             Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let mut changes = Vec::new();
+            for EditedUser { user, version, edit } in edits {
+                let before = user_in(tx, user)?;
+                changes.extend(rules::edit_user(&before, Some(version), edit, at_ms)?);
+            }
+            Ok((changes.len(), changes))
         };
         self.edit(by, work).await
     }

@@ -17,6 +17,7 @@ use super::wire_enums::{PlatformRole, Source, UserStatus};
 use narthex_ops::users::NamedGrant;
 
 mod create;
+mod external_ids;
 mod grants;
 mod list;
 mod platform_role;
@@ -31,6 +32,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list, create::create))
         .routes(routes!(read::read, update::update))
+        .routes(routes!(external_ids::change))
         .routes(routes!(grants::grants))
         .routes(routes!(revoke_tokens::revoke_tokens))
         .routes(routes!(platform_role::grant, platform_role::revoke))

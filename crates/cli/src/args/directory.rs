@@ -157,6 +157,38 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Change the external id of a user, for example when the identity provider changes.
+    ///
+    /// Tokens with the new id belong to the user from then on, and tokens with the former one no longer do.
+    SetExternalId {
+        /// Id of the user, or the username if only one user has it.
+        user: String,
+        /// New external id, compared exactly.
+        external_id: String,
+        /// Reason, stored with the change.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Change the external ids of many users by a list, all or none. Without `--apply`, show what it would do.
+    ///
+    /// Each line has the present external id, a tab, and the new one. Both are used exactly as written.
+    ExternalIds {
+        /// File with the list, or `-` for standard input.
+        file: String,
+        /// Realm of the users. Needed only if there is more than one realm.
+        #[arg(long)]
+        realm: Option<String>,
+        /// Carry the list out.
+        #[arg(long)]
+        apply: bool,
+        /// Reason, stored with each change.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Disable a user: refuse every request until the user is enabled again.
     Disable {
         /// Id of the user, or the username if only one user has it.

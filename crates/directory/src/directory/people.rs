@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use crate::audit::By;
 use crate::command::{
-    GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SeenTag,
-    TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
+    EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter,
+    SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::directory::{Answer, Carrier, CarrierFilter};
 use crate::grant::Grant;
@@ -31,6 +31,10 @@ pub trait People: Send + Sync {
 
     /// Changes a user that is at `version` (any, if `None`).
     async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User>;
+
+    /// Changes several users, all or none, each once. Returns how many differ. In one step no two users can swap what is
+    /// unique.
+    async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize>;
 
     /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`, and those that were seen and are dated after it.
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User>;

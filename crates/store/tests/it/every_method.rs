@@ -9,10 +9,10 @@ use std::sync::Arc;
 use narthex_conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
-    DocumentKind, Edit, EventFilter, EventOrder, GrantFilter, GrantsWhen, IssuerName, Logo, MachineKey, MachineKeyId,
-    MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit, OrganizationFilter, OrganizationRole,
-    OrganizationTags, Page, PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit,
-    TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter, plan,
+    DocumentKind, Edit, EditedUser, EventFilter, EventOrder, ExternalId, GrantFilter, GrantsWhen, IssuerName, Logo,
+    MachineKey, MachineKeyId, MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit, OrganizationFilter,
+    OrganizationRole, OrganizationTags, Page, PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash,
+    Team, TeamEdit, TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter, plan,
 };
 
 /// Calls them, and tells the name of each after it has been called.
@@ -180,6 +180,17 @@ impl Caller<'_> {
             .await
             .unwrap();
         self.told("update_user");
+        let moved = EditedUser {
+            user: ada.id,
+            version: self.directory().user(ada.id).await.unwrap().unwrap().user.version,
+            edit: UserEdit {
+                external_id: Some(ExternalId::new("ada 2").unwrap()),
+                ..UserEdit::default()
+            },
+        };
+        let by = self.world.by();
+        assert_eq!(self.directory().update_users(vec![moved], by).await, Ok(1));
+        self.told("update_users");
         self.directory().revoke_tokens(ada.id, self.world.by()).await.unwrap();
         self.told("revoke_tokens");
         ada

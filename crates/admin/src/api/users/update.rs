@@ -14,6 +14,11 @@ use narthex_ops::{OpError, users};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
+    /// New id at the identity provider, used exactly as given. Tokens with it belong to this user from now on, and tokens
+    /// with the former one no longer do.
+    #[serde(default)]
+    #[schema(value_type = String, example = "9b1f0c")]
+    external_id: Patch<String>,
     /// New username.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -85,6 +90,7 @@ impl UserChange {
             }
         };
         Ok(users::UserChange {
+            external_id: self.external_id.into_edit(),
             username: self.username.into_edit(),
             status: self.status.into_edit(),
             accept_older_tokens,

@@ -79,6 +79,7 @@ fn id(made: &Value) -> String {
 /// What is sent to an operation; operations that take no body are not here.
 fn body(operation: &str) -> Option<Value> {
     Some(match operation {
+        "change_external_ids" => json!({"changes": [{"from": "subject", "to": "x"}]}),
         "create_user" => json!({"external_id": "new"}),
         "update_user" | "create_team" | "update_team" | "update_connection" => json!({"name": "x"}),
         "grant_platform_role" => json!({"role": "viewer"}),

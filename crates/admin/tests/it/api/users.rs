@@ -1,6 +1,7 @@
 //! `/users`
 
 mod create;
+mod external_ids;
 mod grants;
 mod list;
 mod platform_role;

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
 use narthex_admin::ops::audit_events::{self, EventQuery};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
+use narthex_admin::ops::external_ids::ExternalIdChange;
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
 use narthex_admin::ops::organizations::{
@@ -18,7 +19,7 @@ use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
 use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
-    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, explain, issuers, routes, tags,
+    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, explain, external_ids, issuers, routes, tags,
 };
 use narthex_directory::{
     Edit, EventOrder, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
@@ -190,6 +191,15 @@ async fn of_users(name: &str, caller: &Caller, world: &World) -> Answer {
                 ..NewUser::default()
             };
             users::create(caller, new).await.map(drop)
+        }
+        "change_external_ids" => {
+            let change = ExternalIdChange {
+                from: "subject".to_owned(),
+                to: "x".to_owned(),
+            };
+            external_ids::change(caller, None, vec![change], None, true)
+                .await
+                .map(drop)
         }
         "update_user" => {
             let change = UserChange {

@@ -174,7 +174,8 @@ fn moment_of(text: &str) -> anyhow::Result<i64> {
     Time::parse(text).map(|at| at.0).ok_or_else(refused)
 }
 
-fn reason(why: Option<String>) -> anyhow::Result<Option<String>> {
+/// The reason that a person gave.
+pub(super) fn reason(why: Option<String>) -> anyhow::Result<Option<String>> {
     let kept = why.map(|why| profile::text(&why)).transpose();
     Ok(kept
         .map_err(|error| usage_error(format!("`--why`: {error}")))?

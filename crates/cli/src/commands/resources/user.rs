@@ -8,6 +8,8 @@ use narthex_directory::{
 use narthex_mapping::profile;
 use serde::Serialize;
 
+use super::external_ids;
+use super::grant::reason;
 use super::organization::word;
 use super::table::Table;
 use super::{AdminContext, Answer, effective_origin, gather, usage_error};
@@ -74,6 +76,26 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             let user = context.directory.create_user(new, context.by()).await?;
             show(&context, user.id).await
         }
+        UserCommand::SetExternalId {
+            user,
+            external_id,
+            why,
+            common,
+        } => {
+            let edit = UserEdit {
+                external_id: Some(ExternalId::new(external_id)?),
+                why: reason(why)?,
+                ..UserEdit::default()
+            };
+            edited(&user, edit, &common).await
+        }
+        UserCommand::ExternalIds {
+            file,
+            realm,
+            apply,
+            why,
+            common,
+        } => external_ids::run(&file, realm, (apply, why), &common).await,
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
         UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,

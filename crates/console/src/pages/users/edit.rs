@@ -24,6 +24,7 @@ struct EditPage<'a> {
     name: &'a str,
     href: String,
     user: &'a User,
+    external_id: Input,
     username: Input,
     profile: [Input; 6],
     version: u64,
@@ -48,6 +49,11 @@ pub(super) async fn save(visit: Visit, Named(id): Named, Form(fields): Form) -> 
     };
     let profile = &user.profile;
     let change = UserChange {
+        // Used exactly as typed, as an identity provider's id.
+        external_id: match fields.sent("external_id") {
+            Some(typed) if typed != user.external_id.as_str() => Edit::Set(typed.to_owned()),
+            Some(_) | None => Edit::Keep,
+        },
         username: match fields.text("username") {
             typed if typed == user.username.as_str() => Edit::Keep,
             typed => Edit::Set(typed.to_owned()),
@@ -85,6 +91,13 @@ fn show(visit: &Visit, user: &User, status: StatusCode, (fields, faults): (Optio
         name: access::name(user),
         href: paths::user(user.id),
         user,
+        external_id: fill(
+            Input::text("external_id", "External ID")
+                .code()
+                .required()
+                .hint("Tokens with this ID are this user’s. Change it when the identity provider changes."),
+            Some(user.external_id.as_str()),
+        ),
         username: fill(
             Input::text("username", "Username").code().required(),
             Some(user.username.as_str()),

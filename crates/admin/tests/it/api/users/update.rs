@@ -66,12 +66,30 @@ async fn if_match_keeps_a_change_from_undoing_another() {
 async fn what_identifies_a_user_cannot_be_changed() {
     let api = Fixture::new().await;
     let path = ada(&api).await;
-    for field in ["external_id", "realm", "id", "platform_role", "context"] {
+    for field in ["realm", "id", "platform_role", "context"] {
         let detail = api
             .call("PATCH", &path, Some(json!({field: "x"})))
             .await
             .problem(400, "request.malformed");
         assert!(detail.contains(&format!("unknown field `{field}`")), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn an_external_id_changes_and_is_never_anothers() {
+    let api = Fixture::new().await;
+    let path = ada(&api).await;
+    api.post("/users", json!({"external_id": "bob"})).await;
+    let change = |id: Value| Some(json!({"external_id": id, "why": "another identity provider"}));
+    let user = api.call("PATCH", &path, change(json!("9b1f"))).await;
+    assert_eq!(user.expect(200)["external_id"], "9b1f");
+    api.call("PATCH", &path, change(json!("bob")))
+        .await
+        .problem(409, "resource.exists");
+    for refused in [json!(null), json!(""), json!(" 9b1f"), json!("a\u{202e}b")] {
+        api.call("PATCH", &path, change(refused))
+            .await
+            .problem(422, "resource.invalid");
     }
 }
 
