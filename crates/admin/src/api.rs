@@ -73,7 +73,7 @@ pub use routes::RouteBody;
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
-pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
+pub use users::{ErasedUserBody, GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
 pub use webhooks::{AttemptBody, DeliveryBody, WebhookBody, WebhookSecretBody};
 pub use wire_enums::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, SignatureScheme, Source,

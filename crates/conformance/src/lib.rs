@@ -24,6 +24,8 @@ pub mod access;
 pub mod declared;
 pub mod dice;
 pub mod each;
+pub mod erasure;
+pub mod external_ids;
 pub mod keeping;
 pub mod links;
 pub mod logouts;
@@ -156,7 +158,6 @@ macro_rules! conformance_suite {
             records {
                 users_are_made_found_and_edited,
                 users_are_listed_in_pages,
-                external_ids_change_all_or_none,
                 a_cursor_that_the_list_did_not_give_is_refused,
                 unique_things_are_taken_once,
                 a_stale_version_is_refused,
@@ -165,6 +166,17 @@ macro_rules! conformance_suite {
                 members_are_listed_with_their_highest_role,
                 teams_are_made_listed_and_moved_by_hand,
                 missing_records_are_not_found,
+            }
+            external_ids {
+                external_ids_change_all_or_none,
+            }
+            erasure {
+                sec_erased_user,
+                an_erased_user_leaves_no_personal_value,
+                roles_of_an_erased_user_stay_on_record,
+                a_user_may_come_back_with_a_newer_token,
+                a_disabled_user_stays_out_until_the_erasure_is_lifted,
+                what_is_erased_is_not_changed,
             }
             declared {
                 declared_organizations_are_read_only_elsewhere,

@@ -1,5 +1,5 @@
 //! Changes: the one vocabulary in which sync and every command say what happens. A store knows how to write these
-//! eight and nothing else; audit events, version numbers and explain's diff are all read off them.
+//! nine and nothing else; audit events, version numbers and explain's diff are all read off them.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +25,17 @@ pub enum Change {
         before: Box<User>,
         /// As it will be.
         after: Box<User>,
+        /// The administrator's reason.
+        why: Option<String>,
+    },
+    /// A user erased: the record under a pseudonym. `after.version` is `before.version + 1`.
+    EraseUser {
+        /// As it is.
+        before: Box<User>,
+        /// As it will be.
+        after: Box<User>,
+        /// True if every later token of the user is refused.
+        refuses_all: bool,
         /// The administrator's reason.
         why: Option<String>,
     },
@@ -87,7 +98,7 @@ impl Moves {
                 Change::CreateUser(user) => {
                     created.insert(user.id);
                 }
-                Change::UpdateUser { after, .. } => {
+                Change::UpdateUser { after, .. } | Change::EraseUser { after, .. } => {
                     moves.users.insert(after.id);
                 }
                 Change::CreateOrganization(organization) => {
@@ -120,6 +131,14 @@ fn decides_differently(before: &Organization, after: &Organization) -> bool {
 }
 
 impl Change {
+    /// Tests whether the change writes this user's record, and so moves its version by itself.
+    pub fn writes(&self, user: UserId) -> bool {
+        match self {
+            Self::UpdateUser { after, .. } | Self::EraseUser { after, .. } => after.id == user,
+            _ => false,
+        }
+    }
+
     /// Tests whether the change only ends something.
     pub const fn takes_away(&self) -> bool {
         matches!(self, Self::CloseGrant(_))
@@ -130,6 +149,7 @@ impl Change {
         match self {
             Self::CreateUser(_) => "user.created",
             Self::UpdateUser { .. } => "user.updated",
+            Self::EraseUser { .. } => "user.erased",
             Self::CreateOrganization(_) => "organization.created",
             Self::UpdateOrganization { .. } => "organization.updated",
             Self::CreateTeam(_) => "team.created",
@@ -150,7 +170,8 @@ impl Change {
             }
             Self::CreateTeam(after) => differences(&[], &team_fields(after)),
             Self::UpdateTeam { before, after } => differences(&team_fields(before), &team_fields(after)),
-            Self::OpenGrant(_) | Self::CloseGrant(_) => Vec::new(),
+            // What an erasure takes away is told nowhere.
+            Self::EraseUser { .. } | Self::OpenGrant(_) | Self::CloseGrant(_) => Vec::new(),
         }
     }
 
@@ -160,6 +181,20 @@ impl Change {
         match self {
             Self::CreateUser(user) | Self::UpdateUser { after: user, .. } => {
                 event.user = Some(user.id);
+            }
+            Self::EraseUser {
+                after: user,
+                refuses_all,
+                why,
+                ..
+            } => {
+                event.user = Some(user.id);
+                let refuses = if *refuses_all { "all_tokens" } else { "older_tokens" };
+                event.detail.insert("refuses".to_owned(), refuses.into());
+                if let Some(why) = why {
+                    event.detail.insert("why".to_owned(), why.as_str().into());
+                }
+                return event;
             }
             Self::CreateOrganization(organization)
             | Self::UpdateOrganization {

@@ -136,6 +136,12 @@ pub enum Refusal {
         /// The user, where the directory knows one.
         user: Option<UserId>,
     },
+    /// The user was erased, and the token was issued before, or no token of the user is taken any more.
+    #[error("{}", erased(*all))]
+    Erased {
+        /// True if every token of the user is refused.
+        all: bool,
+    },
     /// More tags than a token may carry.
     #[error("the token carries {found} permission tags, and the most is {limit}")]
     TooManyTags {
@@ -146,6 +152,14 @@ pub enum Refusal {
     },
 }
 
+const fn erased(all: bool) -> &'static str {
+    if all {
+        "the user was erased, and every token of the user is refused; a platform admin can lift that"
+    } else {
+        "the user was erased, and the token was issued before that or does not say when; sign in again for a new one"
+    }
+}
+
 impl Refusal {
     /// The stable code (product section 8).
     pub const fn reason(&self) -> &'static str {
@@ -154,7 +168,9 @@ impl Refusal {
             Self::TeamConflict { .. } => "identity.team_conflict",
             Self::NotProvisioned => "identity.not_provisioned",
             Self::Disabled { .. } => "identity.disabled",
-            Self::TokenRevoked { .. } | Self::TokenUndated { .. } | Self::LoggedOut { .. } => "token.revoked",
+            Self::TokenRevoked { .. } | Self::TokenUndated { .. } | Self::LoggedOut { .. } | Self::Erased { .. } => {
+                "token.revoked"
+            }
             Self::TooManyTags { .. } => "tags.malformed",
         }
     }
@@ -167,6 +183,7 @@ impl Refusal {
             Self::UsernameConflict { .. }
             | Self::TeamConflict { .. }
             | Self::NotProvisioned
+            | Self::Erased { .. }
             | Self::TooManyTags { .. } => None,
         }
     }
@@ -186,7 +203,7 @@ impl Refusal {
     /// The remedy in the words of this case, as the second half of that sentence; `None` where the reason's own is right.
     pub const fn caller_remedy(&self) -> Option<&'static str> {
         match self {
-            Self::TokenUndated { .. } => Some("ask the administrator"),
+            Self::TokenUndated { .. } | Self::Erased { all: true } => Some("ask the administrator"),
             Self::TooManyTags { .. } => Some("ask for a token with fewer of them"),
             _ => None,
         }

@@ -27,6 +27,7 @@ mod desired;
 mod directory;
 pub mod document;
 mod effective_grants;
+mod erasure;
 mod error;
 mod grant;
 mod id;
@@ -68,6 +69,7 @@ pub use directory::{
 };
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
+pub use erasure::{Erasure, RefusedTokens, RemovedIdentity, RemovedKind, erase_user, without_personal_values};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
 pub use id::{

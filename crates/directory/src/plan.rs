@@ -14,6 +14,7 @@ use std::fmt;
 use crate::audit::Actor;
 use crate::change::Change;
 use crate::desired::{Desired, DesiredTags, SyncMode, SyncPolicy};
+use crate::erasure::admit_again;
 use crate::error::Refusal;
 use crate::grant::TokenFingerprint;
 use crate::id::{GrantId, NewId, UserId};
@@ -42,8 +43,9 @@ pub fn plan(
             limit: TAGS_PER_TOKEN_MAX,
         });
     }
-    if let Some(standing) = &snapshot.standing {
-        admit(&standing.user, desired.issued_at_ms)?;
+    match &snapshot.standing {
+        Some(standing) => admit(&standing.user, desired.issued_at_ms)?,
+        None => admit_again(snapshot.erased, desired.issued_at_ms)?,
     }
     admit_session(desired, snapshot)?;
     let mut draft = Draft::new(desired, snapshot, policy, now_ms, ids);

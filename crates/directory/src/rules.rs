@@ -48,6 +48,11 @@ pub fn edit_user(
     at_ms: i64,
 ) -> Result<Option<Change>, StoreError> {
     check_version("user", version, before.version)?;
+    if before.is_erased() {
+        return Err(StoreError::Refused(
+            "the user is erased; nothing of the record can be changed",
+        ));
+    }
     let mut after = before.clone();
     if let Some(external_id) = edit.external_id {
         after.external_id = external_id;
@@ -385,6 +390,13 @@ pub fn machine_key_event(action: &str, key: &MachineKey, by: &By) -> AuditEvent 
     event
 }
 
+/// The event of an erasure that was lifted. It does not name the identity, of which nothing is kept.
+pub fn lifted_event(realm: &crate::name::Realm, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new("erasure.lifted", by.actor.clone(), by.at_ms);
+    event.detail.insert("realm".to_owned(), realm.as_str().into());
+    event
+}
+
 /// The event of a new assertion key.
 pub fn assertion_key_event(kid: &str, by: &By) -> AuditEvent {
     let mut event = AuditEvent::new("assertion_key.created", by.actor.clone(), by.at_ms);
@@ -397,7 +409,7 @@ pub fn highest_role(grants: &[Grant]) -> Option<ScopedRole> {
     grants.iter().map(|grant| grant.role).max()
 }
 
-fn check_version(what: &'static str, expected: Option<u64>, found: u64) -> Result<(), StoreError> {
+pub(crate) fn check_version(what: &'static str, expected: Option<u64>, found: u64) -> Result<(), StoreError> {
     match expected {
         Some(expected) if expected != found => Err(StoreError::VersionMismatch { what, expected, found }),
         _ => Ok(()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
+use crate::erasure::RefusedTokens;
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm};
@@ -177,6 +178,8 @@ pub struct Snapshot {
     /// Time before which tokens of this subject or `sid` must have been issued to be refused, in milliseconds: the identity
     /// provider has ended their sessions (see [`crate::LogoutMark`]). `None` where it has ended none.
     pub refused_before_ms: Option<i64>,
+    /// Tokens that are refused because their user was erased, where there is no such user now.
+    pub erased: Option<RefusedTokens>,
     /// Recent changes of this user by tokens.
     pub recent: Recent,
     /// True if the token has a list of tags that differs from what is kept of the issuer's last token for this user.
@@ -217,6 +220,7 @@ impl Snapshot {
             username_owner: None,
             last: None,
             refused_before_ms: None,
+            erased: None,
             recent: Recent::NONE,
             tags_differ: false,
             organization: None,

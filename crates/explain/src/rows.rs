@@ -318,6 +318,7 @@ impl Places {
         match change {
             Change::CreateUser(user) => format!("create user `{}`", user.username),
             Change::UpdateUser { after, .. } => format!("update user `{}`", after.username),
+            Change::EraseUser { after, .. } => format!("erase user `{}`", after.id),
             Change::CreateOrganization(organization) => format!("create organization `{}`", organization.name),
             Change::UpdateOrganization { after, .. } => format!("update organization `{}`", after.name),
             Change::CreateTeam(team) => format!("create team `{}`", team.name),

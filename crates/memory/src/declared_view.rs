@@ -27,6 +27,7 @@ use narthex_directory::{Declaring, met};
 use narthex_directory::{Desired, DesiredTags};
 use narthex_directory::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 use narthex_directory::{Document, DocumentAt, DocumentKind, NewDocument};
+use narthex_directory::{Erasure, RemovedIdentity};
 use narthex_directory::{IssuerName, OrganizationName, Realm};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{Logo, Organization, OrganizationStatus, Origin};
@@ -291,6 +292,14 @@ impl People for DeclaredView {
 
     async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize> {
         self.inner.update_users(edits, by).await
+    }
+
+    async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User> {
+        self.inner.erase_user(user, version, erasure, by).await
+    }
+
+    async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {
+        self.inner.lift_erasure(identity, by).await
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

@@ -2,6 +2,7 @@
 
 mod declared_view;
 mod documents;
+mod erasure;
 mod keyring;
 mod people;
 mod reads;

@@ -15,6 +15,7 @@ use narthex_directory::{
     Edit, EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
     OrganizationFilter, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
+use narthex_directory::{Erasure, RemovedIdentity};
 use narthex_directory::{Grant, GrantSource};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{Logo, Organization, Origin};
@@ -60,6 +61,14 @@ impl People for MemoryDirectory {
         }
         self.carry_out(&mut state, &changes, &by)?;
         Ok(changes.len())
+    }
+
+    async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User> {
+        self.erase(user, version, &erasure, &by)
+    }
+
+    async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {
+        Ok(self.lock().lift_erasure(&identity, &by))
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

@@ -94,6 +94,10 @@ impl State {
                 .copied(),
             last: issuer.and_then(|issuer| issuer.last),
             refused_before_ms: self.sessions.refused_before_ms(desired),
+            erased: match user {
+                Some(_) => None,
+                None => self.refused_tokens_of(desired),
+            },
             recent: Recent::NONE,
             tags_differ: (desired.tags.noted())
                 .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),

@@ -12,6 +12,7 @@ use narthex_directory::{By, Desired};
 use narthex_directory::{IssuerName, Stripe};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{LogoutMark, OneTimeKind, OneTimeValue, RefreshedToken, StandingSession};
+use narthex_directory::{ProviderSession, SessionClient};
 use narthex_directory::{SESSION_KEPT_MS, Session, SessionEnd, SessionFilter, SessionSelection};
 use narthex_directory::{SecretBytes, SecretHash};
 use narthex_directory::{SessionId, UserId};
@@ -52,6 +53,18 @@ impl SessionTable {
             self.marks.get(&key).map(|mark| mark.issued_before_ms)
         });
         marks.max()
+    }
+
+    /// Removes what the sessions and the marks of logouts say of a user. `subjects` are names of the user at identity
+    /// providers.
+    pub(super) fn forget_user(&mut self, user: UserId, mut subjects: Vec<String>) {
+        for session in self.by_id.values_mut().filter(|session| session.user == Some(user)) {
+            subjects.extend(session.provider_session.subject().map(str::to_owned));
+            session.provider_session = ProviderSession::default();
+            session.client = SessionClient::default();
+        }
+        self.marks
+            .retain(|(_, claim, value), _| *claim != "sub" || !subjects.contains(value));
     }
 
     fn has_hash(&self, hash: SecretHash) -> bool {

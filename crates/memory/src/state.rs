@@ -1,4 +1,4 @@
-//! The records, and the eight changes carried out on them. A set of changes is made whole or not at all.
+//! The records, and the nine changes carried out on them. A set of changes is made whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,6 +18,7 @@ use narthex_directory::{ExternalId, IssuerName, OrganizationName, Realm, Usernam
 use narthex_directory::{Grant, GrantSource};
 use narthex_directory::{Logo, Organization};
 use narthex_directory::{OrganizationBrief, Standing};
+use narthex_directory::{RefusedTokens, RemovedIdentity};
 use narthex_directory::{Stamp, Stripe, Versions};
 
 use super::sessions::SessionTable;
@@ -57,6 +58,8 @@ pub(super) struct State {
     pub(super) former_names: BTreeSet<OrganizationName>,
     pub(super) sessions: SessionTable,
     pub(super) webhooks: WebhookTable,
+    /// Identities that were removed. In memory there is no file that others could read, so they need no hash.
+    pub(super) removed: HashMap<RemovedIdentity, RefusedTokens>,
 }
 
 /// At most one grant is open for each of these.
@@ -89,9 +92,7 @@ impl State {
         }
         let moves = Moves::of(changes);
         for user in &moves.users {
-            let edited = changes
-                .iter()
-                .any(|change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user));
+            let edited = changes.iter().any(|change| change.writes(*user));
             if let Some(user) = self.users.get_mut(user).filter(|_| !edited) {
                 user.version += 1;
             }
@@ -112,7 +113,9 @@ impl State {
     fn make(&mut self, change: &Change) -> Result<(), StoreError> {
         match change {
             Change::CreateUser(user) => self.put_user(None, user),
-            Change::UpdateUser { before, after, .. } => self.put_user(Some(before), after),
+            Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
+                self.put_user(Some(before), after)
+            }
             Change::CreateOrganization(organization) => self.put_organization(None, organization),
             Change::UpdateOrganization { before, after, .. } => self.put_organization(Some(before), after),
             Change::CreateTeam(team) => self.put_team(None, team),
@@ -127,7 +130,7 @@ impl State {
             Change::CreateUser(user) => self.drop_user(user),
             Change::CreateOrganization(organization) => self.drop_organization(organization),
             Change::CreateTeam(team) => self.drop_team(team),
-            Change::UpdateUser { before, after, .. } => {
+            Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
                 self.drop_user(after);
                 self.index_user(before);
             }

@@ -19,6 +19,7 @@ pub mod audit_events;
 mod authentication;
 mod caller;
 pub mod connections;
+pub mod erasure;
 mod error;
 pub mod explain;
 pub mod external_ids;

@@ -30,10 +30,7 @@ impl Tx {
         }
         let events: Vec<&EventRow> = written.events.iter().collect();
         self.run(write::events(&events)).await?;
-        let edited = |user: &UserId| {
-            let edits = |change: &Change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user);
-            changes.iter().any(edits)
-        };
+        let edited = |user: &UserId| changes.iter().any(|change| change.writes(*user));
         let others: Vec<UserId> = written
             .moves
             .users
@@ -109,7 +106,9 @@ impl Tx {
                     Ok(())
                 }
             }
-            Change::UpdateUser { before, after, .. } => self.run(write::update_user(before, after)).await,
+            Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
+                self.run(write::update_user(before, after)).await
+            }
             Change::CreateOrganization(organization) => {
                 self.run(write::create_organization(organization)).await?;
                 self.run(write::index_tags(organization)).await
@@ -137,7 +136,9 @@ impl Tx {
     async fn broken(&self, change: &Change) -> Outcome<StoreError> {
         let exists = |what, field, owner| Ok(StoreError::AlreadyExists { what, field, owner });
         match change {
-            Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
+            Change::CreateUser(user)
+            | Change::UpdateUser { after: user, .. }
+            | Change::EraseUser { after: user, .. } => {
                 let (realm, id) = (user.realm.as_str(), user.id.to_string());
                 let sql = "SELECT id FROM users WHERE realm = $1 AND external_id = $2 AND id <> $3";
                 let owner = self.owner(sql, [realm, user.external_id.as_str(), &id]).await?;

@@ -123,7 +123,9 @@ fn touched(plan: &SyncPlan) -> Vec<Touched<'_>> {
     let mut all = vec![Touched::User(plan.touch.user)];
     for change in &plan.changes {
         match change {
-            Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
+            Change::CreateUser(user)
+            | Change::UpdateUser { after: user, .. }
+            | Change::EraseUser { after: user, .. } => {
                 let realm = user.realm.as_str();
                 all.push(Touched::ExternalId(realm, user.external_id.as_str()));
                 all.push(Touched::Username(realm, user.username.as_str()));
@@ -372,7 +374,9 @@ fn records<'p>(plans: &[&'p Waiting]) -> Vec<Command<'p>> {
     let mut commands = Vec::new();
     for change in plans.iter().flat_map(|waiting| &waiting.plan.changes) {
         match change {
-            Change::UpdateUser { before, after, .. } => commands.push(write::update_user(before, after)),
+            Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
+                commands.push(write::update_user(before, after));
+            }
             Change::CreateOrganization(organization) => {
                 commands.push(write::create_organization(organization));
                 if !organization.tags.roles().is_empty() {

@@ -10,6 +10,7 @@ mod bulk_load;
 mod connect;
 mod documents;
 mod edit;
+mod erasure;
 mod error;
 mod group_commit;
 mod keyring;
@@ -43,6 +44,7 @@ use tokio::task::JoinHandle;
 #[cfg(feature = "population")]
 pub use self::bulk_load::bulk_load;
 use self::connect::{Connector, Gate, PoolConnect, connect};
+use self::erasure::KeyCache;
 use self::error::unavailable;
 use self::group_commit::Plans;
 pub use self::migrate::known_version as schema_version;
@@ -67,6 +69,7 @@ struct Shared {
     tag_cache: TagCache,
     texts: Texts,
     last_look: LastLook,
+    erasure_key: KeyCache,
 }
 
 /// A directory in a `PostgreSQL` database, which other nodes may be using too.
@@ -117,6 +120,7 @@ impl PostgresDirectory {
             tag_cache: TagCache::default(),
             texts: Texts::new(),
             last_look: LastLook::default(),
+            erasure_key: KeyCache::default(),
         });
         let session = Session::open(&shared).await?;
         notifications::look(&session, &shared.last_look, &shared.versions).await?;
@@ -167,6 +171,7 @@ impl PostgresDirectory {
             texts: &self.shared.texts,
             versions: &self.shared.versions,
             cache: &self.shared.tag_cache,
+            erasure_key: &self.shared.erasure_key,
         }
     }
 }

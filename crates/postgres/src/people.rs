@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
-    NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
-    Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
-    UserEdit, UserEntry, UserFilter, UserId, rules,
+    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo, Member,
+    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
+    Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit,
+    TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::PostgresDirectory;
-use super::{list, organizations, sessions, usage};
+use super::{erasure, list, organizations, sessions, usage};
 use narthex_tables::consequences::{after, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -49,6 +49,22 @@ impl People for PostgresDirectory {
         }
         self.finish(tx, &changes, &by).await?;
         Ok(changes.len())
+    }
+
+    async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User> {
+        let mut tx = self.begin().await?;
+        let before = tx.user_in(user).await?;
+        let newest = self.shared.usage.newest_issued_at_ms(user);
+        let changes = erasure::erase(&mut tx, (&before, version), &erasure, newest, &by).await?;
+        self.finish(tx, &changes, &by).await?;
+        Ok(after(&before, &changes, updated_user))
+    }
+
+    async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {
+        let mut tx = self.begin().await?;
+        let lifted = erasure::lift(&mut tx, &identity, &by).await?;
+        tx.commit(&self.shared.versions).await?;
+        Ok(lifted)
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

@@ -8,6 +8,7 @@ use narthex_directory::{
 };
 use tokio_postgres::Row;
 
+use super::erasure::KeyCache;
 use super::error::Outcome;
 use super::rows::{Values, read_maybe};
 use super::session::Session;
@@ -141,6 +142,7 @@ pub(super) struct Reader<'r> {
     pub(super) texts: &'r Texts,
     pub(super) versions: &'r Versions,
     pub(super) cache: &'r TagCache,
+    pub(super) erasure_key: &'r KeyCache,
 }
 
 fn boxed<'a, T>(value: T) -> Value<'a>
@@ -211,6 +213,7 @@ impl Reader<'_> {
             username_owner: head.username_owner,
             last: head.last,
             refused_before_ms: head.refused_before_ms,
+            erased: None,
             recent: Recent::NONE,
             tags_differ: head.tags_differ,
             standing: standing(&found, head.policy, &stripes)?,

@@ -18,7 +18,9 @@ use narthex_tables::consequences::Written;
 impl TokenSync for PostgresDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let session = self.session().await?;
-        let mut snapshot = self.reader(&session).snapshot(desired, detail).await?;
+        let reader = self.reader(&session);
+        let snapshot = reader.snapshot(desired, detail).await?;
+        let mut snapshot = reader.with_refused(desired, snapshot).await?;
         snapshot.overlay(&self.shared.usage, &desired.issuer);
         Ok(snapshot)
     }

@@ -47,8 +47,7 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> O
         write_event(tx, event)?;
     }
     for user in &written.moves.users {
-        let edited = |change: &Change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user);
-        if !changes.iter().any(edited) {
+        if !changes.iter().any(|change| change.writes(*user)) {
             let mut statement = tx.prepare_cached("UPDATE users SET version = version + 1 WHERE id = ?1")?;
             statement.execute([user.to_string()])?;
         }
@@ -63,7 +62,9 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> O
 fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
     let made = match change {
         Change::CreateUser(user) => create_user(tx, user),
-        Change::UpdateUser { before, after, .. } => update_user(tx, before, after),
+        Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
+            update_user(tx, before, after)
+        }
         Change::CreateOrganization(organization) => create_organization(tx, organization),
         Change::UpdateOrganization { before, after, .. } => update_organization(tx, before, after),
         Change::CreateTeam(team) => create_team(tx, team),
@@ -87,7 +88,7 @@ fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
     };
     let exists = |what, field, owner| Ok(StoreError::AlreadyExists { what, field, owner });
     match change {
-        Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
+        Change::CreateUser(user) | Change::UpdateUser { after: user, .. } | Change::EraseUser { after: user, .. } => {
             let (realm, id) = (user.realm.as_str(), user.id.to_string());
             let sql = "SELECT id FROM users WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
             if let Some(owner) = owner(sql, &[realm, user.external_id.as_str(), &id])? {

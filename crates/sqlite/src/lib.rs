@@ -4,6 +4,7 @@
 mod bulk_load;
 mod change;
 mod documents;
+mod erasure;
 mod error;
 mod keyring;
 mod list;

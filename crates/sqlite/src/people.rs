@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
-    NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
-    Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
-    UserEdit, UserEntry, UserFilter, UserId, rules,
+    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo, Member,
+    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
+    Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit,
+    TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::SqliteDirectory;
 use super::lookup::{home, organization_in, user_in};
 use super::writer::Tx;
-use super::{change, list, organizations, sessions};
+use super::{change, erasure, list, organizations, sessions};
 use narthex_tables::consequences::{after, missing, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -60,6 +60,21 @@ impl People for SqliteDirectory {
             Ok((changes.len(), changes))
         };
         self.edit(by, work).await
+    }
+
+    async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User> {
+        let (own, usage) = (by.clone(), Arc::clone(&self.usage));
+        let work = move |tx: &mut Tx<'_>| {
+            let newest = usage.newest_issued_at_ms(user);
+            let changes = erasure::erase(tx, (user, version), &erasure, newest, &own)?;
+            let before = user_in(tx, user)?;
+            Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {
+        self.writer.write(move |tx| erasure::lift(tx, &identity, &by)).await
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {

@@ -9,12 +9,14 @@ use narthex_directory::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::counter;
+use super::erasure;
 use super::error::Outcome;
 use super::list::{collect, organization_known_as};
 use super::rows::Values;
 use narthex_tables::columns::{
     BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS, texts_to_json,
 };
+use narthex_tables::erasure::erased_user;
 use narthex_tables::marks::{MARK, mark};
 use narthex_tables::rows::{self, Columns, corrupt};
 use narthex_tables::tag_cache::{Listing, TagCache};
@@ -39,6 +41,7 @@ pub(super) fn snapshot(
         snapshot.standing = Some(standing_of(connection, found.user, policy)?);
     } else {
         snapshot.refused_before_ms = refused_before_ms(connection, desired)?;
+        snapshot.erased = erasure::refused(connection, &erased_user(desired))?;
         // Nothing is stored of a user that does not exist yet.
         snapshot.tags_differ = desired.tags.noted().is_some();
     }

@@ -68,7 +68,7 @@ pub fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> O
 
 /// The user after an edit.
 pub fn updated_user(change: &Change) -> Option<&User> {
-    if let Change::UpdateUser { after, .. } = change {
+    if let Change::UpdateUser { after, .. } | Change::EraseUser { after, .. } = change {
         Some(after)
     } else {
         None

@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod consequences;
+pub mod erasure;
 pub mod marks;
 #[cfg(feature = "population")]
 pub mod population;

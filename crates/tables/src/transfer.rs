@@ -8,6 +8,7 @@
 //! the commit are one and the same, or nothing was written.
 
 mod between;
+mod fields;
 pub mod read;
 pub mod row;
 mod rules;

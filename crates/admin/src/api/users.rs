@@ -17,6 +17,7 @@ use super::wire_enums::{PlatformRole, Source, UserStatus};
 use narthex_ops::users::NamedGrant;
 
 mod create;
+mod erase;
 mod external_ids;
 mod grants;
 mod list;
@@ -25,13 +26,15 @@ mod read;
 mod revoke_tokens;
 mod update;
 
+pub use erase::ErasedUserBody;
 pub(super) use platform_role::Why;
 pub use revoke_tokens::TokensRevokedBody;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list, create::create))
-        .routes(routes!(read::read, update::update))
+        .routes(routes!(read::read, update::update, erase::erase))
+        .routes(routes!(erase::lift))
         .routes(routes!(external_ids::change))
         .routes(routes!(grants::grants))
         .routes(routes!(revoke_tokens::revoke_tokens))

@@ -189,6 +189,35 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Erase a user: remove the personal values from the record, the audit trail and later exports. It cannot be undone.
+    ///
+    /// Grants keep their ids and times under a pseudonym. Tokens that were issued before the erasure, or without `iat`, are
+    /// refused; a later one creates the user anew, unless the user is disabled.
+    Erase {
+        /// Id of the user, or the username if only one user has it.
+        user: String,
+        /// Refuse every later token of the user, until `lift-erasure`.
+        #[arg(long)]
+        refuse_later_tokens: bool,
+        /// Reason, stored with the erasure. Name no person in it: it stays.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// Confirm that the user is to be erased.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Take the tokens of an erased user again, if all of them are refused. The next one creates the user anew.
+    LiftErasure {
+        /// External id that the user had.
+        external_id: String,
+        /// Realm of the user. Needed only if there is more than one realm.
+        #[arg(long)]
+        realm: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Disable a user: refuse every request until the user is enabled again.
     Disable {
         /// Id of the user, or the username if only one user has it.

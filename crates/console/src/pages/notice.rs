@@ -19,7 +19,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 20] = [
+const NOTICES: [(&str, &str, &str); 21] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -43,6 +43,7 @@ const NOTICES: [(&str, &str, &str); 20] = [
         "Every token issued until now is refused.",
     ),
     ("suspended", "Suspended.", "Every request to it is refused from now on."),
+    ("erased", "Erased.", "Logs and backups may hold copies."),
     ("deleted", "Deleted.", "Its events stay in the audit."),
     ("revoked", "Revoked.", "The next request with the key is refused."),
     ("fetched", "The keys were fetched.", ""),

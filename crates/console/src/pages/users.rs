@@ -19,6 +19,7 @@ use crate::wording::time::Moment;
 
 mod disable;
 mod edit;
+mod erase;
 mod new;
 mod platform_role;
 mod read;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router {
         )
         .route("/users/{id}/disable", get(disable::question).post(disable::disable))
         .route("/users/{id}/enable", post(disable::enable))
+        .route("/users/{id}/erase", get(erase::question).post(erase::erase))
         .route("/users/{id}/sign-out", get(sign_out::question).post(sign_out::sign_out))
 }
 

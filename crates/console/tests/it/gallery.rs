@@ -73,6 +73,7 @@ async fn every_page_is_written_and_keeps_the_rules_of_markup() {
         ("user-new", "/users/new".to_owned()),
         ("user-disable", format!("/users/{bob}/disable")),
         ("user-sign-out", format!("/users/{bob}/sign-out")),
+        ("user-erase", format!("/users/{bob}/erase")),
         ("organizations", "/organizations".to_owned()),
         ("organization-new", "/organizations/new".to_owned()),
         ("organization", "/organizations/acme".to_owned()),

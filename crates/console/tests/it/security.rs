@@ -18,6 +18,7 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         format!("/users/{user}"),
         format!("/users/{user}/disable"),
         format!("/users/{user}/sign-out"),
+        format!("/users/{user}/erase"),
         format!("/users/{user}/edit"),
         format!("/users/{user}/platform-role"),
         format!("/users/{user}/platform-role/end"),

@@ -166,3 +166,23 @@ async fn a_user_is_signed_out_everywhere_after_a_question() {
     let shown = console.get(&console.admin, done.leads_to()).await;
     shown.shows(200, &["Signed out everywhere.", "<dt>Signed out everywhere</dt>"]);
 }
+
+#[tokio::test]
+async fn a_user_is_erased_once_the_username_is_typed() {
+    let console = Fixture::new().await;
+    let user = console.token("ada", Some("Ada"), &[]).await.user().id;
+    let address = format!("/users/{user}/erase");
+    console
+        .get(&console.admin, &address)
+        .await
+        .shows(200, &["<h1>Erase Ada?</h1>", "Type the username to confirm"]);
+    let typed = |name: &'static str| [("typed", name), ("version", "1")];
+    console
+        .post(&console.admin, &address, &typed("Ada"))
+        .await
+        .shows(422, &["This is not the username"]);
+    let done = console.post(&console.admin, &address, &typed("ada")).await;
+    let shown = console.get(&console.admin, done.leads_to()).await;
+    shown.shows(200, &["Erased.", &format!("erased:{user}")]);
+    assert!(!shown.page(200).contains("Ada"));
+}

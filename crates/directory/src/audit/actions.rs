@@ -10,6 +10,14 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "Fields of a user changed: profile, username, status, context, or the time before which tokens are refused.",
     ),
     (
+        "user.erased",
+        "A user was erased: the personal values are gone, and older tokens (or all of them) are refused.",
+    ),
+    (
+        "erasure.lifted",
+        "Later tokens of an erased user are taken again; the detail names the realm.",
+    ),
+    (
         "organization.created",
         "An organization was created, or declared in the configuration.",
     ),

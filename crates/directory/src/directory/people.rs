@@ -8,6 +8,7 @@ use crate::command::{
     SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::directory::{Answer, Carrier, CarrierFilter};
+use crate::erasure::{Erasure, RemovedIdentity};
 use crate::grant::Grant;
 use crate::id::{OrganizationId, TeamId, UserId};
 use crate::name::Realm;
@@ -35,6 +36,14 @@ pub trait People: Send + Sync {
     /// Changes several users, all or none, each once. Returns how many differ. In one step no two users can swap what is
     /// unique.
     async fn update_users(&self, edits: Vec<EditedUser>, by: By) -> Answer<usize>;
+
+    /// Erases a user that is at `version` (any, if `None`): ends its sessions, closes its grants, and removes its personal
+    /// values from the record, its grants and sessions, and the audit trail. Keeps a keyed hash of realm and external id
+    /// with the tokens that are refused from now on. Returns the record under its pseudonym.
+    async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User>;
+
+    /// Takes later tokens of an erased user again. `false` if none of them was refused.
+    async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool>;
 
     /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`, and those that were seen and are dated after it.
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User>;

@@ -69,7 +69,12 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let (user, grants) = match &snapshot.standing {
             Some(standing) => (standing.user.clone(), standing.grants.clone()),
-            None => (new_user(desired, UserId::new(now_ms, ids), now_ms), Vec::new()),
+            None => {
+                let mut user = new_user(desired, UserId::new(now_ms, ids), now_ms);
+                // SECURITY: who was erased and comes back does not bring older tokens along.
+                user.tokens_not_before_ms = snapshot.erased.map(|refused| refused.issued_before_ms);
+                (user, Vec::new())
+            }
         };
         Self {
             desired,

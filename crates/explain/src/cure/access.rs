@@ -72,6 +72,14 @@ pub(crate) async fn refused(
             CureKind::Token,
             "sign in again at the identity provider, which has ended the session of this token",
         ),
+        Refused::Erased { all: false } => Cure::new(
+            CureKind::Token,
+            "sign in again, for a token that was issued after the erasure",
+        ),
+        Refused::Erased { all: true } => Cure::new(
+            CureKind::Token,
+            "lift the erasure, if the user may come back: `narthex user lift-erasure EXTERNAL_ID`",
+        ),
         Refused::TooManyTags { .. } => Cure::new(
             CureKind::Setting {
                 setting: "limits.tags".to_owned(),

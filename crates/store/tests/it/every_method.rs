@@ -6,13 +6,15 @@ mod webhooks;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use narthex_conformance::erasure::erasure;
 use narthex_conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
-    DocumentKind, Edit, EditedUser, EventFilter, EventOrder, ExternalId, GrantFilter, GrantsWhen, IssuerName, Logo,
-    MachineKey, MachineKeyId, MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationRole, OrganizationTags, Page, PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash,
-    Team, TeamEdit, TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter, plan,
+    DocumentKind, Edit, EditedUser, Erasure, EventFilter, EventOrder, ExternalId, GrantFilter, GrantsWhen, IssuerName,
+    Logo, MachineKey, MachineKeyId, MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit,
+    OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole, RemovedIdentity, RemovedKind,
+    SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User,
+    UserEdit, UserFilter, plan,
 };
 
 /// Calls them, and tells the name of each after it has been called.
@@ -191,6 +193,22 @@ impl Caller<'_> {
         let by = self.world.by();
         assert_eq!(self.directory().update_users(vec![moved], by).await, Ok(1));
         self.told("update_users");
+        let gone = self.world.user("gone").await;
+        let identity = RemovedIdentity {
+            kind: RemovedKind::User,
+            realm: gone.realm.clone(),
+            external_id: gone.external_id.clone(),
+        };
+        let terms = Erasure {
+            refuse_all: true,
+            ..erasure()
+        };
+        let by = self.world.by();
+        self.directory().erase_user(gone.id, None, terms, by).await.unwrap();
+        self.told("erase_user");
+        let by = self.world.by();
+        assert_eq!(self.directory().lift_erasure(identity, by).await, Ok(true));
+        self.told("lift_erasure");
         self.directory().revoke_tokens(ada.id, self.world.by()).await.unwrap();
         self.told("revoke_tokens");
         ada

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_conformance::erasure::erasure;
 use narthex_conformance::walk::Walk;
 use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
@@ -113,6 +114,8 @@ async fn fill(directory: &dyn Directory) {
         .await
         .unwrap();
     directory.flush().await.unwrap();
+    let gone = world.sync(&world.token("eve")).await.principal.user().id;
+    directory.erase_user(gone, None, erasure(), world.by()).await.unwrap();
 }
 
 /// One key of each kind.

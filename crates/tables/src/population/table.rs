@@ -150,6 +150,7 @@ impl Batch {
                 Change::OpenGrant(grant) => self.grants.rows.push(grant_row(grant)),
                 // Nothing that only begins has changed yet.
                 Change::UpdateUser { .. }
+                | Change::EraseUser { .. }
                 | Change::UpdateOrganization { .. }
                 | Change::CreateTeam(_)
                 | Change::UpdateTeam { .. }

@@ -63,6 +63,14 @@ pub(crate) fn hash(bytes: &[u8]) -> Result<(), String> {
         .ok_or_else(|| format!("it has {length} bytes and not 32"))
 }
 
+/// A SHA-256 in hex, as [`crate::erasure::identity_hash`] writes it.
+pub(crate) fn hex_hash(text: &str) -> Result<(), String> {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (text.len() == 64 && text.bytes().all(is_hex))
+        .then_some(())
+        .ok_or_else(|| "it is no SHA-256 in hex".to_owned())
+}
+
 /// Tags that no organization could list are not worth a row, and PostgreSQL's index does not hold them.
 pub(crate) fn seen_tag(tag: &str) -> Result<(), String> {
     let listable = tag.len() <= 1_500 && tag.chars().count() <= TAG_LENGTH_MAX && !tag.contains('\0');

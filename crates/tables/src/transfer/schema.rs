@@ -2,13 +2,14 @@
 
 use narthex_directory::{
     ApiKeyId, DocumentKind, GrantId, MachineKeyId, MembershipRule, OrganizationId, OrganizationRole,
-    OrganizationStatus, OrganizationTags, Origin, SourceKind, TagList, TeamId, UserId, UserStatus, fold,
+    OrganizationStatus, OrganizationTags, Origin, RemovedKind, SourceKind, TagList, TeamId, UserId, UserStatus, fold,
 };
 
 pub use super::between::BETWEEN;
+pub use super::fields::Fields;
 use super::row::{Cell, Row};
 use super::rules::{
-    self, event, grant, hash, logo, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
+    self, event, grant, hash, hex_hash, logo, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
 };
 use crate::columns::{object_from_json, texts_from_json};
 
@@ -337,6 +338,25 @@ pub const TABLES: &[Table] = &[
         ],
         agrees: None,
     },
+    Table {
+        name: "removed_identities",
+        kind: "removed_identity",
+        key: 2,
+        columns: &[
+            column("kind", Holds::Text(Some(parsed::<RemovedKind>))),
+            column("hash", Holds::Text(Some(hex_hash))),
+            time("issued_before_ms"),
+            column("refuses_all", Holds::Flag),
+        ],
+        agrees: None,
+    },
+    Table {
+        name: "erasure_keys",
+        kind: "erasure_key",
+        key: 1,
+        columns: &[text("name"), column("secret", Holds::Bytes(Some(hash)))],
+        agrees: None,
+    },
 ];
 
 /// Written from the lists in the organizations, so that no file can make the two differ.
@@ -384,7 +404,7 @@ impl Table {
             held.map_err(|why| format!("`{}`: {why}", column.name))?;
         }
         let Some(agrees) = self.agrees else { return Ok(()) };
-        agrees(&Fields { table: self, row })
+        agrees(&Fields::of(self, row))
     }
 
     /// The row as both databases can keep it, or `None` if PostgreSQL would not have written it.
@@ -446,28 +466,10 @@ impl Column {
     }
 }
 
-/// A row by the names of its columns.
-#[derive(Debug)]
-pub struct Fields<'a> {
-    table: &'a Table,
-    row: &'a Row,
-}
-
-impl Fields<'_> {
-    /// The text of a column, if it holds one.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        let index = self.table.columns.iter().position(|column| column.name == name)?;
-        let Some(Cell::Text(text)) = self.row.0.get(index) else {
-            return None;
-        };
-        Some(text)
-    }
-}
-
 /// The rows of the index from tags to organizations that an organization has, as they are in [`ORGANIZATION_TAGS`].
 pub fn organization_tags(row: &Row) -> Result<Vec<Row>, String> {
     let organizations = TABLES.iter().find(|table| table.name == "organizations");
-    let fields = organizations.map(|table| Fields { table, row });
+    let fields = organizations.map(|table| Fields::of(table, row));
     let field = |name| fields.as_ref().and_then(|fields| fields.text(name)).unwrap_or_default();
     let list = |name| {
         let texts = texts_from_json(field(name)).unwrap_or_default();

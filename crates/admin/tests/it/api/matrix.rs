@@ -58,6 +58,10 @@ async fn world() -> World {
     super::connections::seal_with(&api, 1, None);
     api.post("/webhooks", json!({"name": "crm", "url": "https://crm.example.com/"}))
         .await;
+    let gone = id(&api.post("/users", json!({"external_id": "gone"})).await);
+    api.call("DELETE", &format!("/users/{gone}?refuse_later_tokens=true"), None)
+        .await
+        .expect(200);
     api.sign_in("stranger", &["none"]).await;
     let bearers = [None, Some(api.admin.clone()), Some("stranger".to_owned())];
     World {
@@ -80,6 +84,7 @@ fn id(made: &Value) -> String {
 fn body(operation: &str) -> Option<Value> {
     Some(match operation {
         "change_external_ids" => json!({"changes": [{"from": "subject", "to": "x"}]}),
+        "lift_user_erasure" => json!({"external_id": "gone"}),
         "create_user" => json!({"external_id": "new"}),
         "update_user" | "create_team" | "update_team" | "update_connection" => json!({"name": "x"}),
         "grant_platform_role" => json!({"role": "viewer"}),

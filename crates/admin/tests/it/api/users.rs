@@ -1,6 +1,7 @@
 //! `/users`
 
 mod create;
+mod erase;
 mod external_ids;
 mod grants;
 mod list;

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
 use narthex_admin::ops::audit_events::{self, EventQuery};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
+use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
@@ -19,7 +20,8 @@ use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
 use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
-    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, explain, external_ids, issuers, routes, tags,
+    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, erasure, explain, external_ids, issuers, routes,
+    tags,
 };
 use narthex_directory::{
     Edit, EventOrder, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
@@ -144,6 +146,16 @@ async fn world() -> World {
     organizations::set_logo(&admin, "acme", ANY, PICTURE.to_vec())
         .await
         .unwrap();
+    let gone = NewUser {
+        external_id: "gone".to_owned(),
+        ..NewUser::default()
+    };
+    let gone = users::create(&admin, gone).await.unwrap().user.id.to_string();
+    let terms = ErasureTerms {
+        refuse_later_tokens: true,
+        why: None,
+    };
+    erasure::erase(&admin, &gone, ANY, terms).await.unwrap();
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
     crate::api::seal_with(&api, 1, None);
     webhooks::create(&admin, new_webhook("crm")).await.unwrap();
@@ -208,6 +220,10 @@ async fn of_users(name: &str, caller: &Caller, world: &World) -> Answer {
             };
             users::update(caller, user, ANY, change).await.map(drop)
         }
+        "erase_user" => erasure::erase(caller, user, ANY, ErasureTerms::default())
+            .await
+            .map(drop),
+        "lift_user_erasure" => erasure::lift(caller, None, "gone".to_owned()).await,
         "list_user_grants" => users::grants(caller, user, None, page()).await.map(drop),
         "revoke_user_tokens" => users::revoke_tokens(caller, user).await.map(drop),
         "grant_platform_role" => users::grant_platform_role(caller, user, PlatformRole::Viewer, GrantTerms::default())

@@ -1,6 +1,7 @@
 //! `narthex user …`
 
 use narthex_admin::api::{GrantBody, List, UserBody};
+use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_clock::NewIds;
 use narthex_directory::{
     ExternalId, NewUser, Profile, Realm, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
@@ -8,6 +9,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 use serde::Serialize;
 
+use super::erasure;
 use super::external_ids;
 use super::grant::reason;
 use super::organization::word;
@@ -96,6 +98,24 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             why,
             common,
         } => external_ids::run(&file, realm, (apply, why), &common).await,
+        UserCommand::Erase {
+            user,
+            refuse_later_tokens,
+            why,
+            yes,
+            common,
+        } => {
+            let terms = ErasureTerms {
+                refuse_later_tokens,
+                why: reason(why)?,
+            };
+            erasure::erase(&user, terms, yes, &common).await
+        }
+        UserCommand::LiftErasure {
+            external_id,
+            realm,
+            common,
+        } => erasure::lift(external_id, realm, &common).await,
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
         UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,

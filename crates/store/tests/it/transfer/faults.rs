@@ -40,6 +40,8 @@ fn sealed(mut lines: Vec<String>) -> Vec<String> {
         "key_set",
         "document",
         "seen_tag",
+        "removed_identity",
+        "erasure_key",
     ];
     for kind in kinds {
         let count = records
@@ -403,6 +405,19 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
         ("api_key", "hash", json!("AAAA"), "`hash`: it has 3 bytes and not 32"),
         ("api_key", "hash", json!("AA=="), "`hash` is of another type"),
         ("machine_key", "role", json!("viewer"), "`role`: not a known"),
+        (
+            "removed_identity",
+            "hash",
+            json!("AB"),
+            "`hash`: it is no SHA-256 in hex",
+        ),
+        ("removed_identity", "kind", json!("team"), "`kind`: not a known"),
+        (
+            "erasure_key",
+            "secret",
+            json!("AAAA"),
+            "`secret`: it has 3 bytes and not 32",
+        ),
         (
             "machine_key",
             "hash",
