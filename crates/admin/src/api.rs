@@ -67,7 +67,7 @@ pub use machine_keys::{FreshMachineKeyBody, MachineKeyBody};
 pub use merge_patch::Patch;
 pub use narthex_ops::api_keys::FreshApiKey;
 pub use narthex_ops::given_by_tags;
-pub use organizations::{MemberBody, MemberUser, OrganizationBody};
+pub use organizations::{MemberBody, MemberUser, OrganizationBody, OrganizationContentBody};
 pub use response::List;
 pub use routes::RouteBody;
 pub use tags::{ListedTag, NearMissBody, TagBody};

@@ -8,6 +8,7 @@ mod directory;
 mod init;
 mod token;
 mod transfer;
+mod user;
 mod webhook;
 
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ pub(crate) use connection::{
 };
 pub(crate) use directory::{
     Common, ConsoleCommand, GrantCommand, GrantScope, KeyCommand, ListPage, MachineKeyCommand, OrganizationCommand,
-    OrganizationFields, TeamCommand, UserCommand,
+    OrganizationFields, TeamCommand,
 };
 pub(crate) use init::{InitArgs, ManualArgs};
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
+pub(crate) use user::UserCommand;
 pub(crate) use webhook::WebhookCommand;
 
 /// Gateway that turns the JWT of a request into users, organizations, teams, roles and a decision.

@@ -22,9 +22,11 @@
 
 pub mod access;
 pub mod declared;
+pub mod deletion;
 pub mod dice;
 pub mod each;
 pub mod erasure;
+pub mod expiry;
 pub mod external_ids;
 pub mod keeping;
 pub mod links;
@@ -111,7 +113,6 @@ macro_rules! conformance_suite {
                 manual_grants_survive_every_other_list,
                 synced_grants_lapse_without_assertion,
                 lapsed_grants_are_closed_when_they_lapsed,
-                a_manual_grant_ends_when_it_expires,
                 too_many_tags_are_refused,
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,
@@ -166,6 +167,14 @@ macro_rules! conformance_suite {
                 members_are_listed_with_their_highest_role,
                 teams_are_made_listed_and_moved_by_hand,
                 missing_records_are_not_found,
+            }
+            deletion {
+                an_empty_organization_is_deleted_and_its_name_stays_taken,
+                an_organization_with_content_is_deleted_only_on_purpose,
+                sec_deleted_organization,
+            }
+            expiry {
+                a_manual_grant_ends_when_it_expires,
             }
             external_ids {
                 external_ids_change_all_or_none,

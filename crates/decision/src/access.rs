@@ -13,7 +13,7 @@ pub enum Action {
     ReadOrganization,
     /// Change what belongs to the organization itself: label, contact, site, logo, tag lists.
     WriteOrganization,
-    /// Change what decides who it is: name, realm, external id, membership rule, status.
+    /// Change what decides who it is: name, realm, external id, membership rule, status; delete it.
     RuleOrganization,
     /// Create an organization.
     CreateOrganization,

@@ -1,5 +1,5 @@
 //! Changes: the one vocabulary in which sync and every command say what happens. A store knows how to write these
-//! nine and nothing else; audit events, version numbers and explain's diff are all read off them.
+//! eleven and nothing else; audit events, version numbers and explain's diff are all read off them.
 
 use std::collections::BTreeSet;
 
@@ -50,6 +50,15 @@ pub enum Change {
         /// The administrator's reason.
         why: Option<String>,
     },
+    /// An organization deleted: only its name stays, which is never another's.
+    DeleteOrganization {
+        /// As it is.
+        before: Box<Organization>,
+        /// Time of the deletion, in milliseconds.
+        at_ms: i64,
+        /// The administrator's reason.
+        why: Option<String>,
+    },
     /// A new team.
     CreateTeam(Box<Team>),
     /// Fields of a team that differ, its organization among them. `after.version` is `before.version + 1`.
@@ -58,6 +67,13 @@ pub enum Change {
         before: Box<Team>,
         /// As it will be.
         after: Box<Team>,
+    },
+    /// A team deleted.
+    DeleteTeam {
+        /// As it is.
+        before: Box<Team>,
+        /// Time of the deletion, in milliseconds.
+        at_ms: i64,
     },
     /// A role granted.
     OpenGrant(Box<Grant>),
@@ -108,7 +124,9 @@ impl Moves {
                     moves.policy |= decides_differently(before, after);
                 }
                 Change::CreateTeam(_) => {}
-                Change::UpdateTeam { .. } => moves.policy = true,
+                Change::UpdateTeam { .. } | Change::DeleteTeam { .. } | Change::DeleteOrganization { .. } => {
+                    moves.policy = true;
+                }
                 Change::OpenGrant(grant) | Change::CloseGrant(grant) => {
                     moves.users.insert(grant.user);
                 }
@@ -152,8 +170,10 @@ impl Change {
             Self::EraseUser { .. } => "user.erased",
             Self::CreateOrganization(_) => "organization.created",
             Self::UpdateOrganization { .. } => "organization.updated",
+            Self::DeleteOrganization { .. } => "organization.deleted",
             Self::CreateTeam(_) => "team.created",
             Self::UpdateTeam { .. } => "team.updated",
+            Self::DeleteTeam { .. } => "team.deleted",
             Self::OpenGrant(_) => "grant.opened",
             Self::CloseGrant(_) => "grant.closed",
         }
@@ -170,8 +190,12 @@ impl Change {
             }
             Self::CreateTeam(after) => differences(&[], &team_fields(after)),
             Self::UpdateTeam { before, after } => differences(&team_fields(before), &team_fields(after)),
-            // What an erasure takes away is told nowhere.
-            Self::EraseUser { .. } | Self::OpenGrant(_) | Self::CloseGrant(_) => Vec::new(),
+            // The values that an erasure or a deletion takes away are told nowhere.
+            Self::EraseUser { .. }
+            | Self::DeleteOrganization { .. }
+            | Self::DeleteTeam { .. }
+            | Self::OpenGrant(_)
+            | Self::CloseGrant(_) => Vec::new(),
         }
     }
 
@@ -202,7 +226,15 @@ impl Change {
             } => {
                 event.organization = Some(organization.id);
             }
-            Self::CreateTeam(team) | Self::UpdateTeam { after: team, .. } => {
+            Self::DeleteOrganization { before, why, .. } => {
+                event.organization = Some(before.id);
+                event.detail.insert("name".to_owned(), before.name.as_str().into());
+                if let Some(why) = why {
+                    event.detail.insert("why".to_owned(), why.as_str().into());
+                }
+                return event;
+            }
+            Self::CreateTeam(team) | Self::UpdateTeam { after: team, .. } | Self::DeleteTeam { before: team, .. } => {
                 event.team = Some(team.id);
                 event.organization = team.organization;
             }

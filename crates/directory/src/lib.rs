@@ -23,6 +23,7 @@ mod audit;
 mod change;
 mod command;
 mod declaration;
+mod deletion;
 mod desired;
 mod directory;
 pub mod document;
@@ -60,6 +61,7 @@ pub use command::{
     SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, met, rehearse_declaration};
+pub use deletion::{Deletion, OrganizationContent, OrganizationToDelete, removed_organization};
 pub use desired::{
     Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, ProviderSession,
     Provision, SyncMode, SyncPolicy,

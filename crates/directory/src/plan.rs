@@ -210,6 +210,8 @@ pub struct Touch {
 pub enum Note {
     /// The claims name an organization that does not exist, and this issuer creates none.
     OrganizationNotProvisioned,
+    /// The token names an organization that was deleted, and no token creates it again.
+    OrganizationDeleted,
     /// The claims name a team that does not exist, and this issuer creates none.
     TeamNotProvisioned,
     /// The claims name a team without an organization.
@@ -235,6 +237,9 @@ impl fmt::Display for Note {
         f.write_str(match self {
             Self::OrganizationNotProvisioned => {
                 "the organization in the claims does not exist and this issuer does not create organizations"
+            }
+            Self::OrganizationDeleted => {
+                "the token names an organization that was deleted; no token creates it again until a platform admin lifts that"
             }
             Self::TeamNotProvisioned => "the team in the claims does not exist and this issuer does not create teams",
             Self::TeamWithoutOrganization => "the claims name a team but no organization, so the team is left alone",

@@ -4,6 +4,7 @@
 use crate::audit::{AuditEvent, By};
 use crate::change::Change;
 use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
+use crate::erasure::RemovedIdentity;
 use crate::error::{NameError, StoreError};
 use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 use crate::machine_key::MachineKey;
@@ -390,10 +391,11 @@ pub fn machine_key_event(action: &str, key: &MachineKey, by: &By) -> AuditEvent 
     event
 }
 
-/// The event of an erasure that was lifted. It does not name the identity, of which nothing is kept.
-pub fn lifted_event(realm: &crate::name::Realm, by: &By) -> AuditEvent {
+/// The event of a removal that was lifted. It does not name the identity, of which nothing is kept.
+pub fn lifted_event(identity: &RemovedIdentity, by: &By) -> AuditEvent {
     let mut event = AuditEvent::new("erasure.lifted", by.actor.clone(), by.at_ms);
-    event.detail.insert("realm".to_owned(), realm.as_str().into());
+    event.detail.insert("kind".to_owned(), identity.kind.as_str().into());
+    event.detail.insert("realm".to_owned(), identity.realm.as_str().into());
     event
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
-use crate::erasure::RefusedTokens;
+use crate::erasure::{RefusedTokens, RemovedIdentity, RemovedKind};
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm};
@@ -186,6 +186,8 @@ pub struct Snapshot {
     pub tags_differ: bool,
     /// The organization of the realm with the desired external id.
     pub organization: Option<Organization>,
+    /// External ids of organizations that the token names and that were deleted: it does not create them again.
+    pub deleted_organizations: BTreeSet<String>,
     /// True if the name suggested for a new organization is taken, or was another's once.
     pub organization_name_taken: bool,
     /// The team of the realm with the desired external id.
@@ -203,6 +205,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The organizations that the token names and that are not there, as they are remembered if they were deleted. For stores.
+    pub fn unknown_organizations(&self, desired: &Desired) -> Vec<RemovedIdentity> {
+        let claimed = desired.organization.as_ref().map(|wanted| &wanted.external_id);
+        let claimed = claimed.filter(|_| self.organization.is_none());
+        let stated = desired.each.iter().flatten();
+        let stated = stated.map(|membership| &membership.organization.external_id);
+        let named = stated.chain(desired.pattern_tags.iter().map(|read| &read.organization));
+        let is_there = |id: &&ExternalId| {
+            let mut known = self.looked_up.iter().map(|found| found.external_id.as_ref());
+            known.any(|known| known == Some(*id))
+        };
+        let unknown: BTreeSet<&ExternalId> = claimed.into_iter().chain(named.filter(|id| !is_there(id))).collect();
+        let identity = |external_id: &ExternalId| RemovedIdentity {
+            kind: RemovedKind::Organization,
+            realm: desired.realm.clone(),
+            external_id: external_id.clone(),
+        };
+        unknown.into_iter().map(identity).collect()
+    }
+
     /// Lays over it what a store has noted and not written yet. For stores.
     pub fn overlay(&mut self, usage: &UsageBuffer, issuer: &IssuerName) {
         if let Some(standing) = &self.standing {
@@ -224,6 +246,7 @@ impl Snapshot {
             recent: Recent::NONE,
             tags_differ: false,
             organization: None,
+            deleted_organizations: BTreeSet::new(),
             organization_name_taken: false,
             team: None,
             looked_up: Vec::new(),

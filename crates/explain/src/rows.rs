@@ -321,6 +321,8 @@ impl Places {
             Change::EraseUser { after, .. } => format!("erase user `{}`", after.id),
             Change::CreateOrganization(organization) => format!("create organization `{}`", organization.name),
             Change::UpdateOrganization { after, .. } => format!("update organization `{}`", after.name),
+            Change::DeleteOrganization { before, .. } => format!("delete organization `{}`", before.name),
+            Change::DeleteTeam { before, .. } => format!("delete team `{}`", before.name),
             Change::CreateTeam(team) => format!("create team `{}`", team.name),
             Change::UpdateTeam { after, .. } => format!("update team `{}`", after.name),
             Change::OpenGrant(grant) => format!("grant {}, {}", self.role(grant.role), source(&grant.source)),

@@ -1,6 +1,7 @@
 //! A directory as it will be once the organizations of a configuration are declared, with nothing written: for explaining
 //! with a configuration that no server has applied yet.
 
+mod documents;
 mod sessions;
 mod webhooks;
 
@@ -9,24 +10,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use narthex_directory::By;
 use narthex_directory::Change;
 use narthex_directory::Grant;
 use narthex_directory::Mark;
 use narthex_directory::Scope;
 use narthex_directory::Team;
 use narthex_directory::User;
-use narthex_directory::{Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
+use narthex_directory::{Answer, Carrier, CarrierFilter, Directory, Keyring, People, TokenSync};
 use narthex_directory::{
     ApiKey, AssertionKey, EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser,
     OrganizationEdit, OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry,
     UserFilter,
 };
 use narthex_directory::{ApiKeyId, MachineKeyId, OrganizationId, TeamId, UserId};
-use narthex_directory::{AuditEvent, By, EventFilter, RecordedEvent};
 use narthex_directory::{Declaring, met};
+use narthex_directory::{Deletion, OrganizationContent};
 use narthex_directory::{Desired, DesiredTags};
 use narthex_directory::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
-use narthex_directory::{Document, DocumentAt, DocumentKind, NewDocument};
 use narthex_directory::{Erasure, RemovedIdentity};
 use narthex_directory::{IssuerName, OrganizationName, Realm};
 use narthex_directory::{Listing, Page};
@@ -356,6 +357,22 @@ impl People for DeclaredView {
         self.inner.declare_organizations(declared, by).await
     }
 
+    async fn organization_content(&self, organization: OrganizationId) -> Answer<OrganizationContent> {
+        self.inner.organization_content(organization).await
+    }
+
+    async fn delete_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        deletion: Deletion,
+        by: By,
+    ) -> Answer<()> {
+        self.inner
+            .delete_organization(organization, version, deletion, by)
+            .await
+    }
+
     async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>> {
         self.inner.logo(organization).await
     }
@@ -461,40 +478,5 @@ impl Keyring for DeclaredView {
 
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
         self.inner.save_key_set(set).await
-    }
-}
-
-#[async_trait]
-impl Documents for DeclaredView {
-    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
-        self.inner.document(kind, name).await
-    }
-
-    async fn documents(
-        &self,
-        kind: DocumentKind,
-        organization: Option<OrganizationId>,
-        page: Page,
-    ) -> Answer<Listing<Document>> {
-        self.inner.documents(kind, organization, page).await
-    }
-
-    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document> {
-        self.inner.save_document(new, at, by).await
-    }
-
-    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
-        self.inner.delete_document(kind, name, at, by).await
-    }
-}
-
-#[async_trait]
-impl Trail for DeclaredView {
-    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
-        self.inner.events(filter, page).await
-    }
-
-    async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.inner.record(event).await
     }
 }

@@ -21,21 +21,35 @@ impl MemoryDirectory {
             realm: before.realm.clone(),
             external_id: before.external_id.clone(),
         };
-        if state.removed.is_empty() {
-            // The databases make the key of their hashes now, and all stores count alike.
-            self.versions.raise_policy(self.versions.policy() + 1);
-        }
         let subjects = vec![identity.external_id.as_str().to_owned()];
-        state
-            .removed
-            .entry(identity)
-            .and_modify(|kept| *kept = kept.join(refused))
-            .or_insert(refused);
+        self.remember(&mut state, identity, refused);
         self.end_sessions_in(&mut state, &SessionSelection::User(user), SessionEnd::Administrator, by);
         state.sessions.forget_user(user, subjects);
         state.forget_user(user);
         self.carry_out(&mut state, &changes, by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))
+    }
+
+    /// Remembers an identity that was removed.
+    pub(super) fn remember(&self, state: &mut State, identity: RemovedIdentity, refused: RefusedTokens) {
+        if state.removed.is_empty() {
+            // The databases make the key of their hashes now, and all stores count alike.
+            self.versions.raise_policy(self.versions.policy() + 1);
+        }
+        state
+            .removed
+            .entry(identity)
+            .and_modify(|kept| *kept = kept.join(refused))
+            .or_insert(refused);
+    }
+
+    /// Lets tokens bring a removed identity back.
+    pub(super) fn lift(&self, identity: &RemovedIdentity, by: &By) -> bool {
+        let lifted = self.lock().lift_erasure(identity, by);
+        if lifted && identity.kind == RemovedKind::Organization {
+            self.versions.raise_policy(self.versions.policy() + 1);
+        }
+        lifted
     }
 }
 
@@ -72,12 +86,12 @@ impl State {
     }
 
     /// Takes later tokens of a removed identity again. Returns false if none of them was refused.
-    pub(super) fn lift_erasure(&mut self, identity: &RemovedIdentity, by: &By) -> bool {
+    fn lift_erasure(&mut self, identity: &RemovedIdentity, by: &By) -> bool {
         let Some(kept) = self.removed.get_mut(identity).filter(|kept| kept.all) else {
             return false;
         };
         kept.all = false;
-        self.record(rules::lifted_event(&identity.realm, by));
+        self.record(rules::lifted_event(identity, by));
         true
     }
 }

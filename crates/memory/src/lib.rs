@@ -1,6 +1,7 @@
 //! The directory in memory: the specification of every other store, and enough for tests and a playground.
 
 mod declared_view;
+mod deletion;
 mod documents;
 mod erasure;
 mod keyring;

@@ -11,6 +11,7 @@ use narthex_directory::Team;
 use narthex_directory::User;
 use narthex_directory::rules;
 use narthex_directory::{Answer, Carrier, CarrierFilter, People};
+use narthex_directory::{Deletion, OrganizationContent};
 use narthex_directory::{
     Edit, EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
     OrganizationFilter, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
@@ -68,7 +69,7 @@ impl People for MemoryDirectory {
     }
 
     async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {
-        Ok(self.lock().lift_erasure(&identity, &by))
+        Ok(self.lift(&identity, &by))
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
@@ -172,6 +173,20 @@ impl People for MemoryDirectory {
         let changes = state.declared(declared, by.at_ms)?;
         self.carry_out(&mut state, &changes, &by)?;
         Ok(changes.len())
+    }
+
+    async fn organization_content(&self, organization: OrganizationId) -> Answer<OrganizationContent> {
+        Ok(self.lock().content(organization))
+    }
+
+    async fn delete_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        deletion: Deletion,
+        by: By,
+    ) -> Answer<()> {
+        self.delete(organization, version, &deletion, &by)
     }
 
     async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>> {

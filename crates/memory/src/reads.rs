@@ -102,6 +102,7 @@ impl State {
             tags_differ: (desired.tags.noted())
                 .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),
             organization,
+            deleted_organizations: BTreeSet::new(),
             organization_name_taken: name
                 .is_some_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name)),
             team,

@@ -1,4 +1,4 @@
-//! The records, and the nine changes carried out on them. A set of changes is made whole or not at all.
+//! The records, and the eleven changes carried out on them. A set of changes is made whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -118,6 +118,8 @@ impl State {
             }
             Change::CreateOrganization(organization) => self.put_organization(None, organization),
             Change::UpdateOrganization { before, after, .. } => self.put_organization(Some(before), after),
+            Change::DeleteOrganization { before, .. } => self.delete_organization(before),
+            Change::DeleteTeam { before, .. } => self.delete_team(before),
             Change::CreateTeam(team) => self.put_team(None, team),
             Change::UpdateTeam { before, after } => self.put_team(Some(before), after),
             Change::OpenGrant(grant) => self.open(grant),
@@ -129,6 +131,8 @@ impl State {
         match change {
             Change::CreateUser(user) => self.drop_user(user),
             Change::CreateOrganization(organization) => self.drop_organization(organization),
+            Change::DeleteOrganization { before, .. } => self.index_organization(before),
+            Change::DeleteTeam { before, .. } => self.index_team(before),
             Change::CreateTeam(team) => self.drop_team(team),
             Change::UpdateUser { before, after, .. } | Change::EraseUser { before, after, .. } => {
                 self.drop_user(after);
@@ -228,7 +232,7 @@ impl State {
         self.organizations.insert(id, organization.clone());
     }
 
-    fn drop_organization(&mut self, organization: &Organization) {
+    pub(super) fn drop_organization(&mut self, organization: &Organization) {
         self.organization_by_name.remove(&organization.name);
         if let Some(external_id) = &organization.external_id {
             self.organization_by_external
@@ -275,7 +279,7 @@ impl State {
         self.teams.insert(team.id, team.clone());
     }
 
-    fn drop_team(&mut self, team: &Team) {
+    pub(super) fn drop_team(&mut self, team: &Team) {
         if let Some(external_id) = &team.external_id {
             self.team_by_external.remove(&(team.realm.clone(), external_id.clone()));
         }
@@ -463,7 +467,7 @@ fn follows(mark: Option<Mark>, last: Option<Mark>) -> bool {
     mark.map_or(last.is_none(), |mark| mark.follows(last.as_ref()))
 }
 
-fn expect_version(expected: Option<u64>, found: Option<u64>) -> Result<(), StoreError> {
+pub(super) fn expect_version(expected: Option<u64>, found: Option<u64>) -> Result<(), StoreError> {
     if expected == found {
         Ok(())
     } else {

@@ -20,7 +20,10 @@ use narthex_directory::{SyncPlan, Touch};
 #[async_trait]
 impl TokenSync for MemoryDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
-        let mut snapshot = self.lock().snapshot(desired, detail, &self.versions);
+        let state = self.lock();
+        let mut snapshot = state.snapshot(desired, detail, &self.versions);
+        snapshot.deleted_organizations = state.deleted_of(snapshot.unknown_organizations(desired));
+        drop(state);
         snapshot.overlay(&self.usage, &desired.issuer);
         Ok(snapshot)
     }

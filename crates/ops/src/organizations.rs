@@ -13,6 +13,7 @@ use super::input_rules;
 use super::paging::{PageRequest, cut};
 use super::precondition::ExpectedVersion;
 
+pub mod deletion;
 mod tag_preview;
 
 pub use tag_preview::{RoleChange, TagPreview, preview};

@@ -13,3 +13,8 @@ CREATE TABLE erasure_keys (
     name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     secret BYTEA NOT NULL
 );
+
+-- An organization or team that was deleted: the row stays for the grants that name it. An older program takes the organization for
+-- a suspended one without tags.
+ALTER TABLE organizations ADD COLUMN deleted_at_ms BIGINT;
+ALTER TABLE teams ADD COLUMN deleted_at_ms BIGINT;

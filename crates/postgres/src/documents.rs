@@ -94,7 +94,13 @@ async fn save_document(tx: &mut Tx, new: NewDocument, at: DocumentAt, by: &By) -
     Ok(saved)
 }
 
-async fn delete_document(tx: &mut Tx, kind: DocumentKind, name: &str, at: DocumentAt, by: &By) -> Outcome<bool> {
+pub(super) async fn delete_document(
+    tx: &mut Tx,
+    kind: DocumentKind,
+    name: &str,
+    at: DocumentAt,
+    by: &By,
+) -> Outcome<bool> {
     let before = find_document(tx, kind, name).await?;
     document::check(kind, before.as_ref(), at)?;
     let Some(before) = before else {

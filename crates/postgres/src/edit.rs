@@ -4,10 +4,11 @@ use narthex_directory::{
     AuditEvent, By, Change, Grant, Organization, OrganizationId, Scope, StoreError, Stripe, Team, User, UserId,
 };
 
+use super::deletion;
 use super::error::{Fault, Outcome};
 use super::list::{self, Key};
 use super::rows::Values;
-use super::session::Tx;
+use super::session::{Then, Tx};
 use super::value::{Typed, borrowed};
 use super::write;
 use narthex_tables::columns::scope_columns;
@@ -124,6 +125,11 @@ impl Tx {
                 }
                 Ok(())
             }
+            Change::DeleteOrganization { before, at_ms, .. } => {
+                self.run_all(&deletion::delete_organization(before, *at_ms), Then::GoOn)
+                    .await
+            }
+            Change::DeleteTeam { before, at_ms } => self.run(deletion::delete_team(before, *at_ms)).await,
             Change::CreateTeam(team) => self.run(write::create_team(team)).await,
             Change::UpdateTeam { before, after } => self.run(write::update_team(before, after)).await,
             Change::OpenGrant(grant) => self.run(write::open_grants(&[&**grant])).await,
@@ -182,7 +188,9 @@ impl Tx {
                     Ok(missing("user"))
                 }
             }
-            Change::CloseGrant(_) => Ok(StoreError::Conflict),
+            Change::DeleteOrganization { .. } | Change::DeleteTeam { .. } | Change::CloseGrant(_) => {
+                Ok(StoreError::Conflict)
+            }
         }
     }
 

@@ -60,13 +60,22 @@ async fn key(session: &Session) -> Outcome<Option<SecretBytes>> {
 }
 
 impl Reader<'_> {
-    /// Adds to a snapshot the tokens that are refused because their user was erased.
+    /// Adds to a snapshot what was removed: the tokens that are refused because their user was erased, and the deleted
+    /// organizations that the token names.
     ///
     /// INVARIANT: asked after the user was looked for. A user who is erased meanwhile was there then, and the plan loses its
     /// snapshot; one who was not there is remembered here already.
     pub(super) async fn with_refused(&self, desired: &Desired, mut snapshot: Snapshot) -> Outcome<Snapshot> {
         if snapshot.standing.is_none() {
             snapshot.erased = refused(self, &erased_user(desired), snapshot.policy).await?;
+        }
+        for identity in snapshot.unknown_organizations(desired) {
+            let found = refused(self, &identity, snapshot.policy).await?;
+            if found.is_some_and(|refused| refused.all) {
+                snapshot
+                    .deleted_organizations
+                    .insert(identity.external_id.as_str().to_owned());
+            }
         }
         Ok(snapshot)
     }
@@ -164,7 +173,7 @@ async fn clean_trail(tx: &mut Tx, user: UserId) -> Outcome<()> {
 }
 
 /// Remembers an identity, and makes the key if there is none yet.
-async fn remember(
+pub(super) async fn remember(
     tx: &mut Tx,
     identity: &RemovedIdentity,
     refused: RefusedTokens,
@@ -199,7 +208,7 @@ async fn remember(
     tx.run(command).await
 }
 
-/// Takes later tokens of a removed identity again. Returns false if none of them was refused.
+/// Lets tokens bring a removed identity back. Returns false if none of them was refused.
 pub(super) async fn lift(tx: &mut Tx, identity: &RemovedIdentity, by: &By) -> Outcome<bool> {
     let Some(key) = key(tx).await? else {
         return Ok(false);
@@ -209,7 +218,11 @@ pub(super) async fn lift(tx: &mut Tx, identity: &RemovedIdentity, by: &By) -> Ou
     let hash = identity_hash(&key.0, identity);
     let found = tx.row(sql, &[&identity.kind.as_str(), &hash]).await?;
     if found.is_some() {
-        tx.record(rules::lifted_event(&identity.realm, by)).await?;
+        // A token that named the organization was agreed on without it.
+        if identity.kind == RemovedKind::Organization {
+            tx.move_counters(&[0]).await?;
+        }
+        tx.record(rules::lifted_event(identity, by)).await?;
     }
     Ok(found.is_some())
 }

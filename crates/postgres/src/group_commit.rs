@@ -140,7 +140,10 @@ fn touched(plan: &SyncPlan) -> Vec<Touched<'_>> {
                 let external_id = organization.external_id.as_ref();
                 all.extend(external_id.map(|id| Touched::OrganizationExternalId(realm, id.as_str())));
             }
-            Change::CreateTeam(team) | Change::UpdateTeam { after: team, .. } => {
+            Change::DeleteOrganization { before, .. } => all.push(Touched::Organization(before.id.to_string())),
+            Change::CreateTeam(team)
+            | Change::UpdateTeam { after: team, .. }
+            | Change::DeleteTeam { before: team, .. } => {
                 all.push(Touched::Team(team.id.to_string()));
                 let external_id = team.external_id.as_ref();
                 all.extend(external_id.map(|id| Touched::TeamExternalId(team.realm.as_str(), id.as_str())));
@@ -393,7 +396,12 @@ fn records<'p>(plans: &[&'p Waiting]) -> Vec<Command<'p>> {
             }
             Change::CreateTeam(team) => commands.push(write::create_team(team)),
             Change::UpdateTeam { before, after } => commands.push(write::update_team(before, after)),
-            Change::CreateUser(_) | Change::OpenGrant(_) | Change::CloseGrant(_) => {}
+            // No plan deletes.
+            Change::DeleteOrganization { .. }
+            | Change::DeleteTeam { .. }
+            | Change::CreateUser(_)
+            | Change::OpenGrant(_)
+            | Change::CloseGrant(_) => {}
         }
     }
     commands

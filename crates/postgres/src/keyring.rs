@@ -149,7 +149,7 @@ async fn note_api_key_use(session: &Session, key: ApiKeyId, at_ms: i64) -> Outco
 }
 
 /// Revokes a key. Returns it as it is now, if it was still open.
-async fn revoke_api_key(tx: &Tx, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
+pub(super) async fn revoke_api_key(tx: &Tx, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
     let sql = format!(
         "UPDATE api_keys k SET revoked_at_ms = $2 WHERE k.id = $1 AND k.revoked_at_ms IS NULL RETURNING {API_KEY}"
     );

@@ -8,6 +8,7 @@
 #[cfg(feature = "population")]
 mod bulk_load;
 mod connect;
+mod deletion;
 mod documents;
 mod edit;
 mod erasure;

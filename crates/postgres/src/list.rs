@@ -156,6 +156,7 @@ pub(super) async fn organizations(
     page: &Page,
 ) -> Outcome<Listing<Organization>> {
     let mut query = Query::new(&format!("SELECT {ORGANIZATION} FROM organizations o"));
+    query.push("o.deleted_at_ms IS NULL");
     query.text("o.realm = ?", text(filter.realm.as_ref()));
     query.text("o.external_id = ?", filter.external_id.clone());
     let listing = "EXISTS (SELECT 1 FROM organization_tags x WHERE x.organization_id = o.id AND x.tag = ?)";
@@ -198,21 +199,24 @@ pub(super) enum Key {
 /// One organization by its id or its name.
 pub(super) async fn organization(session: &Session, column: Key, value: &str) -> Outcome<Option<Organization>> {
     let sql = match column {
-        Key::Id => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.id = $1"),
-        Key::Name => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = $1"),
+        Key::Id => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.id = $1 AND o.deleted_at_ms IS NULL"),
+        Key::Name => {
+            format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = $1 AND o.deleted_at_ms IS NULL")
+        }
     };
     let found = session.row(&sql, &[&value]).await?;
     read_maybe(found.as_ref(), rows::organization)
 }
 
 pub(super) async fn team(session: &Session, id: TeamId) -> Outcome<Option<Team>> {
-    let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = $1");
+    let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = $1 AND t.deleted_at_ms IS NULL");
     let found = session.row(&sql, &[&id.to_string()]).await?;
     read_maybe(found.as_ref(), rows::team)
 }
 
 pub(super) async fn teams(session: &Session, filter: &TeamFilter, page: &Page) -> Outcome<Listing<Team>> {
     let mut query = Query::new(&format!("SELECT {TEAM} FROM teams t"));
+    query.push("t.deleted_at_ms IS NULL");
     query.text("t.realm = ?", text(filter.realm.as_ref()));
     query.text("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.text("t.external_id = ?", filter.external_id.clone());

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo, Member,
-    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
-    Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit,
-    TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
+    Answer, By, Carrier, CarrierFilter, Change, Deletion, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo,
+    Member, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationContent, OrganizationEdit,
+    OrganizationFilter, OrganizationId, Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd,
+    SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::PostgresDirectory;
-use super::{erasure, list, organizations, sessions, usage};
+use super::{deletion, erasure, list, organizations, sessions, usage};
 use narthex_tables::consequences::{after, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -148,6 +148,22 @@ impl People for PostgresDirectory {
         let changes = organizations::declare(&tx, declared, by.at_ms).await?;
         self.finish(tx, &changes, &by).await?;
         Ok(changes.len())
+    }
+
+    async fn organization_content(&self, organization: OrganizationId) -> Answer<OrganizationContent> {
+        Ok(deletion::content(&self.session().await?, organization).await?)
+    }
+
+    async fn delete_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        terms: Deletion,
+        by: By,
+    ) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        let changes = deletion::delete(&mut tx, (organization, version), &terms, &by).await?;
+        self.finish(tx, &changes, &by).await
     }
 
     async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>> {

@@ -116,7 +116,8 @@ impl Texts {
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
             looked_up: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = ANY($2) \
-                 UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ANY($3) AND o.realm = $1 ORDER BY 1"
+                 UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ANY($3) AND o.realm = $1 \
+                 AND o.deleted_at_ms IS NULL ORDER BY 1"
             ),
             names_taken: "SELECT name FROM organizations WHERE name = ANY($1) \
                           UNION SELECT name FROM former_organization_names WHERE name = ANY($1)",
@@ -217,6 +218,7 @@ impl Reader<'_> {
             recent: Recent::NONE,
             tags_differ: head.tags_differ,
             standing: standing(&found, head.policy, &stripes)?,
+            deleted_organizations: BTreeSet::new(),
             // Asked for in any case; it counts only where there is no such organization yet.
             organization_name_taken: !taken.is_empty() && organization.is_none(),
             organization,

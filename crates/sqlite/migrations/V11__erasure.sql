@@ -13,3 +13,8 @@ CREATE TABLE erasure_keys (
     name TEXT NOT NULL PRIMARY KEY,
     secret BLOB NOT NULL
 ) STRICT;
+
+-- An organization or team that was deleted: the row stays for the grants that name it. An older program takes the organization for
+-- a suspended one without tags.
+ALTER TABLE organizations ADD COLUMN deleted_at_ms INTEGER;
+ALTER TABLE teams ADD COLUMN deleted_at_ms INTEGER;

@@ -1,10 +1,11 @@
-//! Writing: the eight changes, their audit events, and the numbers that move.
+//! Writing: the eleven changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
     AuditEvent, Change, Grant, Mark, Organization, StoreError, StoredSource, Stripe, Team, Touch, User, UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
+use super::deletion;
 use super::error::{Fault, Outcome};
 use super::writer::Tx;
 use narthex_tables::columns::{integer, object_to_json, scope_columns, texts_to_json};
@@ -67,6 +68,8 @@ fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
         }
         Change::CreateOrganization(organization) => create_organization(tx, organization),
         Change::UpdateOrganization { before, after, .. } => update_organization(tx, before, after),
+        Change::DeleteOrganization { before, at_ms, .. } => deletion::delete_organization(tx, before, *at_ms),
+        Change::DeleteTeam { before, at_ms } => deletion::delete_team(tx, before, *at_ms),
         Change::CreateTeam(team) => create_team(tx, team),
         Change::UpdateTeam { before, after } => update_team(tx, before, after),
         Change::OpenGrant(grant) => open_grant(tx, grant),
@@ -134,7 +137,9 @@ fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
                 }),
             }
         }
-        Change::CloseGrant(_) => Ok(StoreError::Conflict),
+        Change::DeleteOrganization { .. } | Change::DeleteTeam { .. } | Change::CloseGrant(_) => {
+            Ok(StoreError::Conflict)
+        }
     }
 }
 
@@ -364,7 +369,7 @@ fn close_grant(tx: &Tx<'_>, grant: &Grant) -> Outcome<()> {
 }
 
 /// Refuses a change whose record is at another version than it was made from: another writer was quicker.
-fn one(rows: usize) -> Outcome<()> {
+pub(super) fn one(rows: usize) -> Outcome<()> {
     if rows == 1 {
         Ok(())
     } else {

@@ -91,7 +91,7 @@ fn save(tx: &mut Tx<'_>, new: NewDocument, at: DocumentAt, by: &By) -> Outcome<D
     Ok(saved)
 }
 
-fn delete(tx: &mut Tx<'_>, kind: DocumentKind, name: &str, at: DocumentAt, by: &By) -> Outcome<bool> {
+pub(super) fn delete(tx: &mut Tx<'_>, kind: DocumentKind, name: &str, at: DocumentAt, by: &By) -> Outcome<bool> {
     let before = find(tx, kind, name)?;
     document::check(kind, before.as_ref(), at)?;
     let Some(before) = before else {

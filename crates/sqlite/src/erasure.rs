@@ -79,7 +79,12 @@ fn key(connection: &Connection) -> Outcome<Option<Vec<u8>>> {
 }
 
 /// Remembers an identity, and makes the key if there is none yet.
-fn remember(tx: &mut Tx<'_>, identity: &RemovedIdentity, refused: RefusedTokens, new_key: &[u8]) -> Outcome<()> {
+pub(super) fn remember(
+    tx: &mut Tx<'_>,
+    identity: &RemovedIdentity,
+    refused: RefusedTokens,
+    new_key: &[u8],
+) -> Outcome<()> {
     let key = if let Some(key) = key(tx)? {
         key
     } else {
@@ -121,8 +126,8 @@ fn refused_by_hash(connection: &Connection, kind: &str, hash: &str) -> Outcome<O
     Ok(statement.query_row([kind, hash], read).optional()?)
 }
 
-/// Takes later tokens of a removed identity again. Returns false if none of them was refused.
-pub(super) fn lift(tx: &Tx<'_>, identity: &RemovedIdentity, by: &By) -> Outcome<bool> {
+/// Lets tokens bring a removed identity back. Returns false if none of them was refused.
+pub(super) fn lift(tx: &mut Tx<'_>, identity: &RemovedIdentity, by: &By) -> Outcome<bool> {
     let Some(key) = key(tx)? else {
         return Ok(false);
     };
@@ -132,7 +137,11 @@ pub(super) fn lift(tx: &Tx<'_>, identity: &RemovedIdentity, by: &By) -> Outcome<
         )?
         .execute([identity.kind.as_str(), &identity_hash(&key, identity)])?;
     if rows > 0 {
-        change::record(tx, rules::lifted_event(&identity.realm, by))?;
+        // A token that named the organization was agreed on without it.
+        if identity.kind == RemovedKind::Organization {
+            tx.move_policy()?;
+        }
+        change::record(tx, rules::lifted_event(identity, by))?;
     }
     Ok(rows > 0)
 }

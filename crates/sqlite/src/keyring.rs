@@ -147,7 +147,7 @@ fn note_api_key_use(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<bool> {
 }
 
 /// Revokes a key. Returns it as it is now, if it was still open.
-fn revoke_api_key(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
+pub(super) fn revoke_api_key(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
     let mut statement =
         tx.prepare_cached("UPDATE api_keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL")?;
     if statement.execute(params![key.to_string(), at_ms])? == 0 {

@@ -3,6 +3,7 @@
 #[cfg(feature = "population")]
 mod bulk_load;
 mod change;
+mod deletion;
 mod documents;
 mod erasure;
 mod error;

@@ -129,6 +129,7 @@ pub(super) fn organizations(
     page: &Page,
 ) -> Outcome<Listing<Organization>> {
     let mut query = Query::new(&format!("SELECT {ORGANIZATION} FROM organizations o"));
+    query.push("o.deleted_at_ms IS NULL");
     query.and("o.realm = ?", text(filter.realm.as_ref()));
     query.and("o.external_id = ?", filter.external_id.clone());
     let listing = "o.id IN (SELECT x.organization_id FROM organization_tags x WHERE x.tag = ?)";
@@ -153,8 +154,10 @@ pub(super) fn declared(connection: &Connection) -> Outcome<Vec<Organization>> {
 /// One organization by its id or its name.
 pub(super) fn organization(connection: &Connection, column: Key, value: &str) -> Outcome<Option<Organization>> {
     let sql = match column {
-        Key::Id => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.id = ?1"),
-        Key::Name => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ?1"),
+        Key::Id => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.id = ?1 AND o.deleted_at_ms IS NULL"),
+        Key::Name => {
+            format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ?1 AND o.deleted_at_ms IS NULL")
+        }
     };
     Ok(collect(connection, &sql, [value], rows::organization)?.pop())
 }
@@ -178,12 +181,13 @@ pub(super) enum Key {
 }
 
 pub(super) fn team(connection: &Connection, id: &str) -> Outcome<Option<Team>> {
-    let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = ?1");
+    let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = ?1 AND t.deleted_at_ms IS NULL");
     Ok(collect(connection, &sql, [id], rows::team)?.pop())
 }
 
 pub(super) fn teams(connection: &Connection, filter: &TeamFilter, page: &Page) -> Outcome<Listing<Team>> {
     let mut query = Query::new(&format!("SELECT {TEAM} FROM teams t"));
+    query.push("t.deleted_at_ms IS NULL");
     query.and("t.realm = ?", text(filter.realm.as_ref()));
     query.and("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("t.external_id = ?", filter.external_id.clone());

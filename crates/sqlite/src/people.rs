@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Carrier, CarrierFilter, Change, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo, Member,
-    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
-    Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit,
-    TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
+    Answer, By, Carrier, CarrierFilter, Change, Deletion, Edit, EditedUser, Erasure, Grant, GrantFilter, Listing, Logo,
+    Member, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationContent, OrganizationEdit,
+    OrganizationFilter, OrganizationId, Origin, Page, People, Realm, RemovedIdentity, Scope, SeenTag, SessionEnd,
+    SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::SqliteDirectory;
 use super::lookup::{home, organization_in, user_in};
 use super::writer::Tx;
-use super::{change, erasure, list, organizations, sessions};
+use super::{change, deletion, erasure, list, organizations, sessions};
 use narthex_tables::consequences::{after, missing, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -161,6 +161,24 @@ impl People for SqliteDirectory {
             let changes = organizations::declare(tx, declared, at_ms)?;
             Ok((changes.len(), changes))
         };
+        self.edit(by, work).await
+    }
+
+    async fn organization_content(&self, organization: OrganizationId) -> Answer<OrganizationContent> {
+        self.readers
+            .read(move |connection| deletion::content(connection, organization))
+            .await
+    }
+
+    async fn delete_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        terms: Deletion,
+        by: By,
+    ) -> Answer<()> {
+        let own = by.clone();
+        let work = move |tx: &mut Tx<'_>| Ok(((), deletion::delete(tx, (organization, version), &terms, &own)?));
         self.edit(by, work).await
     }
 

@@ -69,6 +69,13 @@ pub(super) fn snapshot(
     if !lookups.is_empty() {
         look_up(connection, desired.realm.as_str(), &lookups, &mut snapshot)?;
     }
+    for identity in snapshot.unknown_organizations(desired) {
+        if erasure::refused(connection, &identity)?.is_some_and(|refused| refused.all) {
+            snapshot
+                .deleted_organizations
+                .insert(identity.external_id.as_str().to_owned());
+        }
+    }
     if let DesiredTags::Exactly(tags) = &desired.tags {
         let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
         snapshot.tag_matches = tag_matches(connection, cache, policy, desired.realm.as_str(), &tags)?;
@@ -84,7 +91,7 @@ fn look_up(connection: &Connection, realm: &str, lookups: &Lookups, snapshot: &m
     let texts = |texts: &[String]| texts_to_json(texts.iter().map(String::as_str));
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = ?1 AND o.external_id IN (SELECT value FROM json_each(?2)) \
-         UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name IN (SELECT value FROM json_each(?3)) AND o.realm = ?1 \
+         UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name IN (SELECT value FROM json_each(?3)) AND o.realm = ?1 AND o.deleted_at_ms IS NULL \
          ORDER BY 1"
     ))?;
     let mut found = statement.query(params![realm, texts(&lookups.external_ids), texts(&lookups.names)])?;

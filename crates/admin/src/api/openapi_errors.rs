@@ -36,6 +36,10 @@ openapi_errors! {
     ChangeErrors = [404, 409, 412, 413, 415, 422];
     /// Errors of a delete or a revocation.
     RemoveErrors = [404, 409, 412];
+    /// Errors of an erasure.
+    ErasureErrors = [404, 409, 412, 422];
+    /// Errors of a deletion that may need a version.
+    DeletionErrors = [404, 409, 412, 422, 428];
     /// Errors of an update of a record with secrets.
     SecretChangeErrors = [404, 409, 412, 413, 415, 422, 428];
     /// Errors of using a connection.

@@ -19,6 +19,7 @@ use narthex_ops::members::{GroupMember, GroupMembers};
 use narthex_ops::organizations::TagsInput;
 
 mod create;
+mod deletion;
 mod list;
 mod logo;
 mod members;
@@ -27,10 +28,14 @@ mod read;
 mod teams;
 mod update;
 
+pub use deletion::OrganizationContentBody;
+
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list, create::create))
-        .routes(routes!(read::read, update::update))
+        .routes(routes!(read::read, update::update, deletion::delete))
+        .routes(routes!(deletion::preview))
+        .routes(routes!(deletion::lift))
         .merge(logo::operations())
         .routes(routes!(members::list::list))
         .routes(routes!(members::read::read, members::put::put, members::delete::delete))

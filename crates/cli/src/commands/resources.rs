@@ -7,6 +7,7 @@
 
 mod connection;
 mod console;
+mod deletion;
 mod erasure;
 mod external_ids;
 mod grant;

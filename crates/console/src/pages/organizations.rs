@@ -16,6 +16,7 @@ use crate::paths;
 use crate::visit::{Answer, Visit, page};
 
 mod add_person;
+mod delete;
 mod edit;
 mod form;
 mod head;
@@ -43,6 +44,10 @@ pub(super) fn routes() -> Router {
             get(suspend::question).post(suspend::suspend),
         )
         .route("/organizations/{name}/open", post(suspend::open))
+        .route(
+            "/organizations/{name}/delete",
+            get(delete::question).post(delete::delete),
+        )
         .route("/organizations/{name}/preview", post(preview::preview))
         .route("/organizations/{name}/people", get(people::list))
         .route(

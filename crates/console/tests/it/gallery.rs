@@ -84,6 +84,7 @@ async fn every_page_is_written_and_keeps_the_rules_of_markup() {
         ("organization-connections", "/organizations/acme/connections".to_owned()),
         ("machine-keys", "/organizations/acme/machine-keys".to_owned()),
         ("organization-suspend", "/organizations/acme/suspend".to_owned()),
+        ("organization-delete", "/organizations/acme/delete".to_owned()),
         ("connection-new", "/organizations/acme/connections/new".to_owned()),
         ("tags", "/tags".to_owned()),
         ("issuers", "/issuers".to_owned()),

@@ -27,6 +27,7 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         "/organizations/new".to_owned(),
         "/organizations/acme".to_owned(),
         "/organizations/acme/suspend".to_owned(),
+        "/organizations/acme/delete".to_owned(),
         "/organizations/acme/people".to_owned(),
         "/organizations/acme/people/add".to_owned(),
         format!("/organizations/acme/people/{user}"),

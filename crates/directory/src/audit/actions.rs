@@ -15,7 +15,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ),
     (
         "erasure.lifted",
-        "Later tokens of an erased user are taken again; the detail names the realm.",
+        "Tokens may bring an erased user or a deleted organization back; the detail has its kind and realm.",
     ),
     (
         "organization.created",
@@ -25,8 +25,13 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "organization.updated",
         "Fields of an organization changed: name, details, lists of tags, status.",
     ),
+    (
+        "organization.deleted",
+        "An organization was deleted, with all that it contained; its name stays taken.",
+    ),
     ("team.created", "A team was created."),
     ("team.updated", "Fields of a team changed."),
+    ("team.deleted", "A team was deleted with its organization."),
     (
         "grant.opened",
         "A role was granted; the detail has the role, its source and the tag.",

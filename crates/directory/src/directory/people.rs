@@ -7,6 +7,7 @@ use crate::command::{
     EditedUser, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter,
     SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
+use crate::deletion::{Deletion, OrganizationContent};
 use crate::directory::{Answer, Carrier, CarrierFilter};
 use crate::erasure::{Erasure, RemovedIdentity};
 use crate::grant::Grant;
@@ -42,7 +43,8 @@ pub trait People: Send + Sync {
     /// with the tokens that are refused from now on. Returns the record under its pseudonym.
     async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User>;
 
-    /// Takes later tokens of an erased user again. `false` if none of them was refused.
+    /// Takes later tokens of an erased user again, or lets them create a deleted organization again. `false` if nothing was
+    /// refused.
     async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool>;
 
     /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`, and those that were seen and are dated after it.
@@ -83,6 +85,19 @@ pub trait People: Send + Sync {
     /// editable. One that a token created is taken over only where its external id is declared too. Returns how many
     /// were changed.
     async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize>;
+
+    /// Number of records that end with an organization.
+    async fn organization_content(&self, organization: OrganizationId) -> Answer<OrganizationContent>;
+
+    /// Deletes an organization that is at `version` (any, if `None`), with its teams, keys, documents and tags, and closes the
+    /// grants in it. Its name stays taken. Keeps a keyed hash of realm and external id, so that no token creates it again.
+    async fn delete_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        deletion: Deletion,
+        by: By,
+    ) -> Answer<()>;
 
     /// An organization's logo.
     async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>>;

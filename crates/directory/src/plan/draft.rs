@@ -183,6 +183,7 @@ impl<'a> Draft<'a> {
                 self.organization = Some(before.into());
                 self.update_organization(wanted, before);
             }
+            None if self.is_deleted(&wanted.external_id) => self.note(Note::OrganizationDeleted),
             None if self.may_create() && !self.may_add() => {}
             None if self.may_create() => {
                 let organization = self.new_organization(wanted, self.snapshot.organization_name_taken);

@@ -61,6 +61,10 @@ impl Draft<'_> {
             }
             return Some(found);
         }
+        if self.is_deleted(&wanted.external_id) {
+            self.note(Note::OrganizationDeleted);
+            return None;
+        }
         if !self.may_create() {
             self.note(Note::OrganizationNotProvisioned);
             return None;
@@ -172,6 +176,10 @@ impl Draft<'_> {
         if let Some(created) = self.created_as(&read.organization) {
             return Some(created);
         }
+        if self.is_deleted(&read.organization) {
+            self.note(Note::OrganizationDeleted);
+            return None;
+        }
         if !read.create || !self.may_create() {
             self.note(Note::PatternOrganizationUnknown);
             return None;
@@ -185,6 +193,11 @@ impl Draft<'_> {
             return None;
         }
         self.create_named(&wanted)
+    }
+
+    /// Tests whether the organization with this external id was deleted, and not made again by an administrator.
+    pub(super) fn is_deleted(&self, external_id: &ExternalId) -> bool {
+        self.snapshot.deleted_organizations.contains(external_id.as_str())
     }
 
     /// The organization with this external id that this very plan creates.

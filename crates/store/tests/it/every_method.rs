@@ -6,6 +6,7 @@ mod webhooks;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use narthex_conformance::deletion::deletion;
 use narthex_conformance::erasure::erasure;
 use narthex_conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
@@ -278,6 +279,15 @@ impl Caller<'_> {
             self.directory().set_logo(tools.id, logo, by).await.unwrap();
         }
         self.told("set_logo");
+        let gone = self.world.organization("gone", "", "").await.id;
+        self.directory().organization_content(gone).await.unwrap();
+        self.told("organization_content");
+        let by = self.world.by();
+        self.directory()
+            .delete_organization(gone, None, deletion(true), by)
+            .await
+            .unwrap();
+        self.told("delete_organization");
         self.directory().logo(tools.id).await.unwrap();
         self.told("logo");
         tools

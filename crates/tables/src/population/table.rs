@@ -151,6 +151,8 @@ impl Batch {
                 // Nothing that only begins has changed yet.
                 Change::UpdateUser { .. }
                 | Change::EraseUser { .. }
+                | Change::DeleteOrganization { .. }
+                | Change::DeleteTeam { .. }
                 | Change::UpdateOrganization { .. }
                 | Change::CreateTeam(_)
                 | Change::UpdateTeam { .. }

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{ApiError, RequestCaller};
 use crate::api::extract::{Body, IfMatch, QueryParameters};
-use crate::api::openapi_errors::{BodyErrors, RemoveErrors};
+use crate::api::openapi_errors::{BodyErrors, ErasureErrors};
 use narthex_ops::erasure::{self, ErasedUser, ErasureTerms};
 
 /// Terms of an erasure.
@@ -67,7 +67,7 @@ impl From<ErasedUser> for ErasedUserBody {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must still have."),
         Query,
     ),
-    responses((status = 200, description = "Erased.", body = ErasedUserBody), RemoveErrors),
+    responses((status = 200, description = "Erased.", body = ErasedUserBody), ErasureErrors),
 )]
 pub(crate) async fn erase(
     RequestCaller(caller): RequestCaller,

@@ -1,6 +1,7 @@
 //! `/organizations`
 
 mod create;
+mod deletion;
 mod list;
 mod logo;
 mod members;

@@ -13,6 +13,7 @@ use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
+use narthex_admin::ops::organizations::deletion::{self, DeletionTerms};
 use narthex_admin::ops::organizations::{
     self, NewOrganization, OrganizationChange, OrganizationQuery, TagChange, TagsInput,
 };
@@ -146,6 +147,15 @@ async fn world() -> World {
     organizations::set_logo(&admin, "acme", ANY, PICTURE.to_vec())
         .await
         .unwrap();
+    let gone = NewOrganization {
+        name: "gone".to_owned(),
+        external_id: Some("gone".to_owned()),
+        ..NewOrganization::default()
+    };
+    organizations::create(&admin, gone).await.unwrap();
+    deletion::delete(&admin, "gone", ANY, DeletionTerms::default())
+        .await
+        .unwrap();
     let gone = NewUser {
         external_id: "gone".to_owned(),
         ..NewUser::default()
@@ -248,6 +258,15 @@ async fn of_organizations(name: &str, caller: &Caller, world: &World) -> Answer 
             };
             organizations::create(caller, new).await.map(drop)
         }
+        "preview_organization_deletion" => deletion::content(caller, acme).await.map(drop),
+        "delete_organization" => {
+            let terms = DeletionTerms {
+                with_content: true,
+                why: None,
+            };
+            deletion::delete(caller, acme, &ExpectedVersion::Any, terms).await
+        }
+        "lift_organization_deletion" => deletion::lift(caller, None, "gone".to_owned()).await,
         "read_organization_logo" => organizations::logo(caller, acme).await.map(drop),
         "set_organization_logo" => {
             let allowed = organizations::may_set_logo(caller, acme, ANY).await;

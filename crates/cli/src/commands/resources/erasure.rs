@@ -1,4 +1,4 @@
-//! `narthex user erase` and `narthex user lift-erasure`.
+//! `narthex user erase`, `narthex user lift-erasure` and `narthex organization lift-deletion`.
 
 use narthex_admin::api::ErasedUserBody;
 use narthex_admin::ops::erasure::{ErasedUser, ErasureTerms, webhooks};
@@ -50,20 +50,25 @@ fn text(body: &ErasedUserBody) -> String {
     text
 }
 
-/// Takes the tokens of an erased user again.
-pub(super) async fn lift(external_id: String, realm: Option<String>, common: &Common) -> anyhow::Result<Answer> {
+/// Lets tokens bring an erased user or a deleted organization back.
+pub(super) async fn lift(
+    kind: RemovedKind,
+    external_id: String,
+    realm: Option<String>,
+    common: &Common,
+) -> anyhow::Result<Answer> {
     let context = AdminContext::open(common).await?;
     let identity = RemovedIdentity {
-        kind: RemovedKind::User,
+        kind,
         realm: context.realm(realm)?,
         external_id: ExternalId::new(external_id)?,
     };
     let lifted = context.directory.lift_erasure(identity, context.by()).await?;
     anyhow::ensure!(
         lifted,
-        "no erased user of the realm has this external id and all tokens refused"
+        "nothing that tokens may not bring back had this external id in the realm; ids are compared exactly"
     );
     context.answer(&serde_json::json!({ "lifted": true }), || {
-        "The next token of the user creates the user anew.\n".to_owned()
+        "The next token that names it creates it anew.\n".to_owned()
     })
 }

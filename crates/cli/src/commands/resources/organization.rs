@@ -1,15 +1,18 @@
 //! `narthex organization …`
 
 use narthex_admin::api::{List, MemberBody, OrganizationBody, Origin};
+use narthex_admin::ops::organizations::deletion::DeletionTerms;
 use narthex_clock::NewIds;
 use narthex_directory::{
     Edit, ExternalId, Listing, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
+    OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, RemovedKind,
+    Scope, TagList,
 };
 use narthex_mapping::profile;
 
 use super::table::Table;
 use super::{AdminContext, Answer, effective_origin, gather, usage_error};
+use super::{deletion, erasure};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
 use crate::commands::terminal::moment;
 
@@ -35,6 +38,21 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
             fields,
             common,
         } => update(&organization, name, status.as_deref(), fields, &common).await,
+        OrganizationCommand::Delete {
+            organization,
+            with_content,
+            why,
+            yes,
+            common,
+        } => {
+            let terms = DeletionTerms { with_content, why };
+            deletion::delete(&organization, terms, yes, &common).await
+        }
+        OrganizationCommand::LiftDeletion {
+            external_id,
+            realm,
+            common,
+        } => erasure::lift(RemovedKind::Organization, external_id, realm, &common).await,
         OrganizationCommand::Members {
             organization,
             page,

@@ -4,7 +4,8 @@ use narthex_admin::api::{GrantBody, List, UserBody};
 use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_clock::NewIds;
 use narthex_directory::{
-    ExternalId, NewUser, Profile, Realm, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
+    ExternalId, NewUser, Profile, Realm, RemovedKind, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus,
+    Username,
 };
 use narthex_mapping::profile;
 use serde::Serialize;
@@ -115,7 +116,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             external_id,
             realm,
             common,
-        } => erasure::lift(external_id, realm, &common).await,
+        } => erasure::lift(RemovedKind::User, external_id, realm, &common).await,
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
         UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,
