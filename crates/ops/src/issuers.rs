@@ -3,6 +3,8 @@
 use narthex_decision::Action;
 use narthex_directory::{Cursor, Listing, StoreError};
 use narthex_fetch::keys::IssuerHealth;
+pub use narthex_proposal::{Proposal, ProposedSetting};
+use narthex_proposal::{propose_for_address, propose_for_token};
 
 use super::caller::Caller;
 use super::error::OpError;
@@ -48,6 +50,40 @@ pub fn read(caller: &Caller, name: &str) -> Result<IssuerSummary, OpError> {
 pub fn keys(caller: &Caller, name: &str) -> Result<IssuerHealth, OpError> {
     let permit = caller.permit(Action::ReadIssuers, None)?;
     permit.gateway().keys(name).ok_or(UNKNOWN)
+}
+
+/// Source of a proposal.
+#[derive(Clone, PartialEq, Eq)]
+pub enum IssuerSample {
+    /// A token of the issuer.
+    Token(String),
+    /// The issuer's address.
+    Address(String),
+}
+
+/// SECURITY: a token is a credential, so it is not shown.
+impl std::fmt::Debug for IssuerSample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(***)"),
+            Self::Address(address) => f.debug_tuple("Address").field(address).finish(),
+        }
+    }
+}
+
+/// Proposes an issuer. Nothing is verified, stored or fetched.
+///
+/// # Errors
+///
+/// When the caller may not, or no configuration could accept such tokens; the text says what to do.
+pub fn propose(caller: &Caller, sample: &IssuerSample) -> Result<Proposal, OpError> {
+    caller.permit(Action::ReadIssuers, None)?;
+    match sample {
+        IssuerSample::Token(token) => propose_for_token(token).map_err(|error| OpError::invalid("token", error)),
+        IssuerSample::Address(address) => {
+            propose_for_address(address).map_err(|error| OpError::invalid("issuer", error))
+        }
+    }
 }
 
 /// Fetches an issuer's keys now. A failed fetch is no error: the health reports it, and the earlier keys stay.

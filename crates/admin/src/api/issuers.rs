@@ -12,12 +12,14 @@ use narthex_ops::IssuerSummary;
 
 mod keys;
 mod list;
+mod propose;
 mod read;
 mod refresh;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list))
+        .routes(routes!(propose::propose))
         .routes(routes!(read::read))
         .routes(routes!(keys::keys))
         .routes(routes!(refresh::refresh))

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &["directory"]),
     ("terminal", &["template"]),
     ("dpop", &["token"]),
+    ("proposal", &["token"]),
     ("introspection", &["fetch"]),
     // third
     ("connection", &["template", "mint"]),
@@ -98,6 +99,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "connection",
             "fetch",
+            "proposal",
             "session",
             "webhooks",
             "engine",
@@ -205,6 +207,7 @@ const PURE: &[&str] = &[
     "connection",
     "dpop",
     "scim",
+    "proposal",
 ];
 
 /// What does I/O, keeps time or makes randomness.

@@ -87,3 +87,29 @@ async fn a_route_shows_whom_its_assertions_are_for() {
     let page = api.get("/routes?limit=1").await;
     assert_eq!(page["items"][0]["audience"], "https://app.example");
 }
+
+#[tokio::test]
+async fn an_issuer_is_proposed_with_reasons_and_nothing_is_stored() {
+    let api = Fixture::new().await;
+    let body = json!({"issuer": "https://sso.example.com/realms/acme"});
+    let proposal = api.call("POST", "/issuers/propose", Some(body)).await.expect(200);
+    assert_eq!(proposal["provider"]["kind"], "keycloak");
+    assert_eq!(proposal["is_complete"], false);
+    assert_eq!(proposal["document"]["discovery"], true);
+    let settings = proposal["settings"].as_array().unwrap();
+    assert!(
+        settings
+            .iter()
+            .all(|setting| !setting["reason"].as_str().unwrap().is_empty())
+    );
+    for body in [
+        json!({}),
+        json!({"token": "opaque"}),
+        json!({"issuer": "http://id.example.com"}),
+        json!({"issuer": "https://id.example.com", "token": "a.b.c"}),
+    ] {
+        api.call("POST", "/issuers/propose", Some(body))
+            .await
+            .problem(422, "resource.invalid");
+    }
+}

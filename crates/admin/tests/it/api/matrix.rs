@@ -96,6 +96,7 @@ fn body(operation: &str) -> Option<Value> {
         "grant_organization_role" | "grant_team_role" => json!({"role": "admin"}),
         "preview_organization_tags" => json!({"external_member_groups": "x"}),
         "explain" => json!({"token": "x"}),
+        "propose_issuer" => json!({"issuer": "https://id.example.com"}),
         "create_connection" => {
             json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}})
         }

@@ -11,6 +11,7 @@ use narthex_admin::ops::audit_events::{self, EventQuery};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
+use narthex_admin::ops::issuers::IssuerSample;
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
 use narthex_admin::ops::organizations::deletion::{self, DeletionTerms};
@@ -422,6 +423,10 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "revoke_api_key" => api_keys::revoke(caller, &world.key).await,
         "list_audit_events" => audit_events::list(caller, events, page()).await.map(drop),
         "list_issuers" => issuers::list(caller, page()).map(drop),
+        "propose_issuer" => {
+            let sample = IssuerSample::Address("https://id.example.com".to_owned());
+            issuers::propose(caller, &sample).map(drop)
+        }
         "read_issuer" => issuers::read(caller, "idp").map(drop),
         "read_issuer_keys" => issuers::keys(caller, "idp").map(drop),
         "refresh_issuer_keys" => issuers::refresh(caller, "idp").await.map(drop),
