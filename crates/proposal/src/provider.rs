@@ -64,6 +64,99 @@ pub(crate) const UNKNOWN: Habits = Habits {
     omits_empty_tags: false,
 };
 
+/// The habits of a provider whose tokens name a user and no groups.
+const fn plain(word: &'static str) -> Habits {
+    Habits {
+        word,
+        subjects: &[SUB],
+        usernames: &[],
+        tags: &[],
+        omits_empty_tags: false,
+    }
+}
+
+const KEYCLOAK: Habits = Habits {
+    word: "keycloak",
+    subjects: &[SUB],
+    usernames: &["preferred_username"],
+    tags: &["groups", REALM_ROLES],
+    omits_empty_tags: false,
+};
+
+const ENTRA_ID: Habits = Habits {
+    word: "entra",
+    subjects: &[
+        (
+            "oid",
+            "`oid` is the user in all applications of the tenant; `sub` differs for each",
+        ),
+        SUB,
+    ],
+    usernames: &["preferred_username", "upn"],
+    tags: &["roles", "groups"],
+    omits_empty_tags: true,
+};
+
+const OKTA: Habits = Habits {
+    word: "okta",
+    subjects: &[
+        (
+            "uid",
+            "`uid` never changes; `sub` of an access token is the login name, which can",
+        ),
+        SUB,
+    ],
+    usernames: &["preferred_username"],
+    tags: &["groups"],
+    omits_empty_tags: true,
+};
+
+const AUTH0: Habits = Habits {
+    word: "auth0",
+    subjects: &[SUB],
+    usernames: &["nickname"],
+    tags: &["permissions"],
+    omits_empty_tags: true,
+};
+
+const COGNITO: Habits = Habits {
+    word: "cognito",
+    subjects: &[SUB],
+    usernames: &["username"],
+    tags: &["cognito:groups"],
+    omits_empty_tags: true,
+};
+
+const ADFS: Habits = Habits {
+    word: "adfs",
+    subjects: &[SUB],
+    usernames: &["upn", "unique_name"],
+    tags: &["group", "groups", "role", "roles"],
+    omits_empty_tags: true,
+};
+
+const DEX: Habits = Habits {
+    word: "dex",
+    subjects: &[SUB],
+    usernames: &["preferred_username"],
+    tags: &["groups"],
+    omits_empty_tags: true,
+};
+
+const GITHUB_ACTIONS: Habits = Habits {
+    word: "github",
+    subjects: &[
+        (
+            "repository_id",
+            "`repository_id` is the repository for ever; `sub` differs between branches",
+        ),
+        SUB,
+    ],
+    usernames: &["repository"],
+    tags: &[],
+    omits_empty_tags: false,
+};
+
 impl Provider {
     /// Every provider.
     pub const ALL: [Self; 13] = [
@@ -160,102 +253,20 @@ impl Provider {
 
     /// The claims of the provider's tokens.
     pub(crate) const fn habits(self) -> Habits {
-        let plain = Habits {
-            subjects: &[SUB],
-            usernames: &[],
-            tags: &[],
-            ..UNKNOWN
-        };
         match self {
-            Self::Keycloak => Habits {
-                word: "keycloak",
-                usernames: &["preferred_username"],
-                tags: &["groups", REALM_ROLES],
-                ..plain
-            },
-            Self::EntraId => Habits {
-                word: "entra",
-                subjects: &[
-                    (
-                        "oid",
-                        "`oid` is the user in all applications of the tenant; `sub` differs for each",
-                    ),
-                    SUB,
-                ],
-                usernames: &["preferred_username", "upn"],
-                tags: &["roles", "groups"],
-                omits_empty_tags: true,
-            },
-            Self::Okta => Habits {
-                word: "okta",
-                subjects: &[
-                    (
-                        "uid",
-                        "`uid` never changes; `sub` of an access token is the login name, which can",
-                    ),
-                    SUB,
-                ],
-                usernames: &["preferred_username"],
-                tags: &["groups"],
-                omits_empty_tags: true,
-            },
-            Self::Auth0 => Habits {
-                word: "auth0",
-                usernames: &["nickname"],
-                tags: &["permissions"],
-                omits_empty_tags: true,
-                ..plain
-            },
-            Self::Google => Habits {
-                word: "google",
-                ..plain
-            },
-            Self::Cognito => Habits {
-                word: "cognito",
-                usernames: &["username", "cognito:username"],
-                tags: &["cognito:groups"],
-                omits_empty_tags: true,
-                ..plain
-            },
-            Self::Adfs => Habits {
-                word: "adfs",
-                usernames: &["upn", "unique_name"],
-                tags: &["group", "groups", "role", "roles"],
-                omits_empty_tags: true,
-                ..plain
-            },
-            Self::Dex => Habits {
-                word: "dex",
-                usernames: &["preferred_username"],
-                tags: &["groups"],
-                omits_empty_tags: true,
-                ..plain
-            },
-            Self::AwsLoadBalancer => Habits {
-                word: "aws-load-balancer",
-                ..plain
-            },
-            Self::CloudflareAccess => Habits {
-                word: "cloudflare",
-                ..plain
-            },
-            Self::GoogleIap => Habits { word: "iap", ..plain },
-            Self::GithubActions => Habits {
-                word: "github",
-                subjects: &[
-                    (
-                        "repository_id",
-                        "`repository_id` is the repository for ever; `sub` differs between branches",
-                    ),
-                    SUB,
-                ],
-                usernames: &["repository"],
-                ..plain
-            },
-            Self::Kubernetes => Habits {
-                word: "kubernetes",
-                ..plain
-            },
+            Self::Keycloak => KEYCLOAK,
+            Self::EntraId => ENTRA_ID,
+            Self::Okta => OKTA,
+            Self::Auth0 => AUTH0,
+            Self::Google => plain("google"),
+            Self::Cognito => COGNITO,
+            Self::Adfs => ADFS,
+            Self::Dex => DEX,
+            Self::AwsLoadBalancer => plain("aws-load-balancer"),
+            Self::CloudflareAccess => plain("cloudflare"),
+            Self::GoogleIap => plain("iap"),
+            Self::GithubActions => GITHUB_ACTIONS,
+            Self::Kubernetes => plain("kubernetes"),
         }
     }
 }

@@ -183,6 +183,14 @@ impl Caller<'_> {
             .await
             .unwrap();
         self.told("update_user");
+        self.external_ids(&ada).await;
+        self.erasures().await;
+        self.directory().revoke_tokens(ada.id, self.world.by()).await.unwrap();
+        self.told("revoke_tokens");
+        ada
+    }
+
+    async fn external_ids(&mut self, ada: &User) {
         let moved = EditedUser {
             user: ada.id,
             version: self.directory().user(ada.id).await.unwrap().unwrap().user.version,
@@ -194,6 +202,9 @@ impl Caller<'_> {
         let by = self.world.by();
         assert_eq!(self.directory().update_users(vec![moved], by).await, Ok(1));
         self.told("update_users");
+    }
+
+    async fn erasures(&mut self) {
         let gone = self.world.user("gone").await;
         let identity = RemovedIdentity {
             kind: RemovedKind::User,
@@ -210,9 +221,18 @@ impl Caller<'_> {
         let by = self.world.by();
         assert_eq!(self.directory().lift_erasure(identity, by).await, Ok(true));
         self.told("lift_erasure");
-        self.directory().revoke_tokens(ada.id, self.world.by()).await.unwrap();
-        self.told("revoke_tokens");
-        ada
+    }
+
+    async fn deletions(&mut self) {
+        let gone = self.world.organization("gone", "", "").await.id;
+        self.directory().organization_content(gone).await.unwrap();
+        self.told("organization_content");
+        let by = self.world.by();
+        self.directory()
+            .delete_organization(gone, None, deletion(true), by)
+            .await
+            .unwrap();
+        self.told("delete_organization");
     }
 
     async fn organizations(&mut self) -> Organization {
@@ -279,15 +299,7 @@ impl Caller<'_> {
             self.directory().set_logo(tools.id, logo, by).await.unwrap();
         }
         self.told("set_logo");
-        let gone = self.world.organization("gone", "", "").await.id;
-        self.directory().organization_content(gone).await.unwrap();
-        self.told("organization_content");
-        let by = self.world.by();
-        self.directory()
-            .delete_organization(gone, None, deletion(true), by)
-            .await
-            .unwrap();
-        self.told("delete_organization");
+        self.deletions().await;
         self.directory().logo(tools.id).await.unwrap();
         self.told("logo");
         tools

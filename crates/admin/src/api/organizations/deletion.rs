@@ -1,5 +1,5 @@
 //! `GET /api/v1/organizations/{organization}/deletion`, `DELETE /api/v1/organizations/{organization}` and
-//! `POST /api/v1/organizations/lift-deletion`
+//! `POST /api/v1/organization-deletions/lift`
 
 use axum::extract::Path;
 use http::StatusCode;
@@ -122,7 +122,7 @@ pub(crate) struct LiftedDeletionBody {
 ///
 /// The next token that names the external id creates another organization, with another name.
 #[utoipa::path(
-    post, path = "/organizations/lift-deletion", tag = "organizations", operation_id = "lift_organization_deletion",
+    post, path = "/organization-deletions/lift", tag = "organizations", operation_id = "lift_organization_deletion",
     request_body = LiftedDeletionBody,
     responses((status = 204, description = "Lifted."), BodyErrors),
 )]

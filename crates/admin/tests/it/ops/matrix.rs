@@ -118,6 +118,29 @@ async fn organization(admin: &Caller, name: &str, tags: TagChange) -> Organizati
     organizations::create(admin, new).await.unwrap().id
 }
 
+/// An organization that was deleted, and a user who was erased and stays out.
+async fn removed(admin: &Caller) {
+    let gone = NewOrganization {
+        name: "gone".to_owned(),
+        external_id: Some("gone".to_owned()),
+        ..NewOrganization::default()
+    };
+    organizations::create(admin, gone).await.unwrap();
+    deletion::delete(admin, "gone", ANY, DeletionTerms::default())
+        .await
+        .unwrap();
+    let gone = NewUser {
+        external_id: "gone".to_owned(),
+        ..NewUser::default()
+    };
+    let gone = users::create(admin, gone).await.unwrap().user.id.to_string();
+    let terms = ErasureTerms {
+        refuse_later_tokens: true,
+        why: None,
+    };
+    erasure::erase(admin, &gone, ANY, terms).await.unwrap();
+}
+
 async fn world() -> World {
     let api = Fixture::new().await;
     let admin = caller(&api, &api.admin).await;
@@ -148,25 +171,7 @@ async fn world() -> World {
     organizations::set_logo(&admin, "acme", ANY, PICTURE.to_vec())
         .await
         .unwrap();
-    let gone = NewOrganization {
-        name: "gone".to_owned(),
-        external_id: Some("gone".to_owned()),
-        ..NewOrganization::default()
-    };
-    organizations::create(&admin, gone).await.unwrap();
-    deletion::delete(&admin, "gone", ANY, DeletionTerms::default())
-        .await
-        .unwrap();
-    let gone = NewUser {
-        external_id: "gone".to_owned(),
-        ..NewUser::default()
-    };
-    let gone = users::create(&admin, gone).await.unwrap().user.id.to_string();
-    let terms = ErasureTerms {
-        refuse_later_tokens: true,
-        why: None,
-    };
-    erasure::erase(&admin, &gone, ANY, terms).await.unwrap();
+    removed(&admin).await;
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
     crate::api::seal_with(&api, 1, None);
     webhooks::create(&admin, new_webhook("crm")).await.unwrap();

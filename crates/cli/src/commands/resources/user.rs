@@ -56,42 +56,13 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             email,
             name,
             common,
-        } => {
-            let username = username.unwrap_or_else(|| external_id.clone());
-            let text = |option: &str, text: Option<String>| -> anyhow::Result<Option<String>> {
-                let kept = text.map(|text| profile::text(&text)).transpose();
-                Ok(kept
-                    .map_err(|error| usage_error(format!("`{option}`: {error}")))?
-                    .flatten())
-            };
-            let context = AdminContext::open(&common).await?;
-            let new = NewUser {
-                id: UserId::new(context.now_ms(), &mut NewIds::new()?),
-                realm: context.realm(realm)?,
-                external_id: ExternalId::new(external_id)?,
-                username: Username::new(username)?,
-                profile: Profile {
-                    email: text("--email", email)?,
-                    name: text("--name", name)?,
-                    ..Profile::default()
-                },
-            };
-            let user = context.directory.create_user(new, context.by()).await?;
-            show(&context, user.id).await
-        }
+        } => create(external_id, realm, [username, email, name], &common).await,
         UserCommand::SetExternalId {
             user,
             external_id,
             why,
             common,
-        } => {
-            let edit = UserEdit {
-                external_id: Some(ExternalId::new(external_id)?),
-                why: reason(why)?,
-                ..UserEdit::default()
-            };
-            edited(&user, edit, &common).await
-        }
+        } => set_external_id(&user, external_id, why, &common).await,
         UserCommand::ExternalIds {
             file,
             realm,
@@ -121,6 +92,49 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
         UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,
     }
+}
+
+async fn create(
+    external_id: String,
+    realm: Option<String>,
+    [username, email, name]: [Option<String>; 3],
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let username = username.unwrap_or_else(|| external_id.clone());
+    let text = |option: &str, text: Option<String>| -> anyhow::Result<Option<String>> {
+        let kept = text.map(|text| profile::text(&text)).transpose();
+        Ok(kept
+            .map_err(|error| usage_error(format!("`{option}`: {error}")))?
+            .flatten())
+    };
+    let context = AdminContext::open(common).await?;
+    let new = NewUser {
+        id: UserId::new(context.now_ms(), &mut NewIds::new()?),
+        realm: context.realm(realm)?,
+        external_id: ExternalId::new(external_id)?,
+        username: Username::new(username)?,
+        profile: Profile {
+            email: text("--email", email)?,
+            name: text("--name", name)?,
+            ..Profile::default()
+        },
+    };
+    let user = context.directory.create_user(new, context.by()).await?;
+    show(&context, user.id).await
+}
+
+async fn set_external_id(
+    user: &str,
+    external_id: String,
+    why: Option<String>,
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let edit = UserEdit {
+        external_id: Some(ExternalId::new(external_id)?),
+        why: reason(why)?,
+        ..UserEdit::default()
+    };
+    edited(user, edit, common).await
 }
 
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {

@@ -48,10 +48,10 @@ async fn a_deletion_is_lifted_once() {
         .await;
     api.call("DELETE", "/organizations/acme", None).await.expect(204);
     let body = || Some(json!({"external_id": "4711"}));
-    api.call("POST", "/organizations/lift-deletion", body())
+    api.call("POST", "/organization-deletions/lift", body())
         .await
         .expect(204);
-    api.call("POST", "/organizations/lift-deletion", body())
+    api.call("POST", "/organization-deletions/lift", body())
         .await
         .problem(404, "resource.unknown");
 }
