@@ -10,6 +10,7 @@
 //!   only exception is the name of a tags claim, which holds no brace.
 
 mod address;
+pub mod first_file;
 mod provider;
 mod sample;
 mod settings;

@@ -1,16 +1,14 @@
 //! `narthex init`: a first configuration from a sample token, or from the address of an identity provider.
 
-mod proposal;
-
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use narthex_config::{Environment, Paint};
+use narthex_proposal::first_file::{FirstFile, KeySource};
 use narthex_token::{Limits, parse};
 
-use self::proposal::{KeySource, Proposal};
 use super::input::{token_or_stdin, usage_error};
 use super::{Answer, print, tell};
 use crate::args::InitArgs;
@@ -61,7 +59,7 @@ fn existing(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The proposal and the upstream: from the command line, and from the terminal what is missing there.
-fn propose(args: InitArgs) -> anyhow::Result<(Proposal, String)> {
+fn propose(args: InitArgs) -> anyhow::Result<(FirstFile, String)> {
     let token = match (args.token, &args.issuer) {
         (Some(token), _) => Some(token),
         (None, Some(_)) => None,
@@ -75,7 +73,7 @@ fn propose(args: InitArgs) -> anyhow::Result<(Proposal, String)> {
     };
     let mut proposal = match (token, args.issuer) {
         (Some(token), _) => of_token(token, keys)?,
-        (None, issuer) => Proposal::of_address(issuer.unwrap_or_default(), keys),
+        (None, issuer) => FirstFile::of_address(issuer.unwrap_or_default(), keys),
     };
     proposal.name = args.name;
     if let Some(audience) = args.audience {
@@ -91,7 +89,7 @@ fn propose(args: InitArgs) -> anyhow::Result<(Proposal, String)> {
     Ok((proposal, upstream))
 }
 
-fn of_token(token: String, keys: KeySource) -> anyhow::Result<Proposal> {
+fn of_token(token: String, keys: KeySource) -> anyhow::Result<FirstFile> {
     let token = token_or_stdin(token)?;
     let parsed = parse(&token, &Limits::default()).map_err(|error| {
         usage_error(format!(
@@ -100,7 +98,7 @@ fn of_token(token: String, keys: KeySource) -> anyhow::Result<Proposal> {
         ))
     })?;
     let sample = parsed.into_unverified();
-    Proposal::of_sample(sample.header(), sample.claims(), keys).map_err(usage_error)
+    FirstFile::of_sample(sample.header(), sample.claims(), keys).map_err(usage_error)
 }
 
 /// Absolute spelling of a path, because paths in a configuration start at its directory.
@@ -148,7 +146,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// The outcome, with the next commands. It names claims and holds no value of one.
-fn summary(path: &Path, proposal: &Proposal) -> String {
+fn summary(path: &Path, proposal: &FirstFile) -> String {
     let path = path.display();
     let mut text = format!("wrote {path}\n\n");
     for line in proposal.describe() {

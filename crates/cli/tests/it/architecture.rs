@@ -181,6 +181,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "openid",
             "dpop",
             "introspection",
+            "proposal",
             "session",
             "webhooks",
             "engine",

@@ -1,10 +1,14 @@
-//! Settings of an issuer and a route, as a sample token suggests them. Nothing here is verified.
+//! A first configuration file with an issuer and a route, as a sample token suggests them. Nothing here is verified.
+//!
+//! Its author owns the machine, so it may name files and take a shared secret, which a [`Proposal`](crate::Proposal) may not.
 
 use serde_json::{Map, Value};
 
+use crate::provider::REALM_ROLES;
+
 /// Source of the keys.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum KeySource {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
     /// OpenID discovery under the issuer's address.
     Discovery,
     /// URL of a key set.
@@ -15,11 +19,11 @@ pub(super) enum KeySource {
     Secret(String),
 }
 
-/// Proposed settings.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Proposal {
+/// Proposed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstFile {
     /// Name of the issuer in the configuration.
-    pub(super) name: String,
+    pub name: String,
     issuer: Option<String>,
     keys: KeySource,
     /// Only if it is not the default of the key source.
@@ -48,12 +52,9 @@ const PROFILE: [(&str, &[&str]); 3] = [
 /// Claims at the top of the payload that usually list groups, best first.
 const TAGS: [&str; 4] = ["groups", "roles", "cognito:groups", "permissions"];
 
-/// Roles of a Keycloak realm, which are one level down.
-const KEYCLOAK_ROLES: &str = "{{payload.realm_access.roles}}";
-
-impl Proposal {
+impl FirstFile {
     /// A proposal for a provider of which only the address is known, with the claims of OpenID Connect Core 5.1.
-    pub(super) fn of_address(issuer: String, keys: KeySource) -> Self {
+    pub fn of_address(issuer: String, keys: KeySource) -> Self {
         Self {
             name: String::new(),
             issuer: Some(issuer),
@@ -77,7 +78,7 @@ impl Proposal {
     /// # Errors
     ///
     /// When the token lacks what no configuration can do without, with what to do.
-    pub(super) fn of_sample(
+    pub fn of_sample(
         header: &Map<String, Value>,
         claims: &Map<String, Value>,
         keys: KeySource,
@@ -126,13 +127,13 @@ impl Proposal {
     }
 
     /// Replaces the audience, which then is that of the claim `aud`.
-    pub(super) fn set_audience(&mut self, audience: String) {
+    pub fn set_audience(&mut self, audience: String) {
         self.audience = Some(audience);
         self.audience_claim = None;
     }
 
     /// The proposal in words, without a value of a claim.
-    pub(super) fn describe(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let keys = match &self.keys {
             KeySource::Discovery => "the provider's OpenID discovery".to_owned(),
             KeySource::Url(url) => url.clone(),
@@ -150,7 +151,7 @@ impl Proposal {
 
     /// The sections of the configuration file.
     // SECURITY: texts of the token are written as TOML strings, and nothing of it as a comment, a key or a template.
-    pub(super) fn render(&self, upstream: &str) -> String {
+    pub fn render(&self, upstream: &str) -> String {
         let mut file = "# Written by `narthex init`. Every key: `narthex config default`.\n\n[[issuer]]\n".to_owned();
         let mut line = |line: String| file.push_str(&(line + "\n"));
         line(format!("name = {}", quoted(&self.name)));
@@ -246,7 +247,7 @@ fn tags(claims: &Map<String, Value>) -> Option<&'static str> {
     let at_the_top = TAGS.into_iter().find(|claim| claims.get(*claim).is_some_and(is_list));
     at_the_top.or_else(|| {
         let roles = claims.get("realm_access")?.get("roles")?;
-        is_list(roles).then_some(KEYCLOAK_ROLES)
+        is_list(roles).then_some(REALM_ROLES)
     })
 }
 
@@ -256,8 +257,8 @@ mod tests {
 
     use super::*;
 
-    fn sample(header: &Value, claims: &Value, keys: KeySource) -> Result<Proposal, String> {
-        Proposal::of_sample(header.as_object().unwrap(), claims.as_object().unwrap(), keys)
+    fn sample(header: &Value, claims: &Value, keys: KeySource) -> Result<FirstFile, String> {
+        FirstFile::of_sample(header.as_object().unwrap(), claims.as_object().unwrap(), keys)
     }
 
     #[test]
@@ -266,7 +267,7 @@ mod tests {
             "email": "a@b.test", "preferred_username": "ann", "realm_access": {"roles": ["x"]}});
         let proposal = sample(&json!({"alg": "ES256", "typ": "JWT"}), &claims, KeySource::Discovery).unwrap();
         assert_eq!(proposal.audience.as_deref(), Some("shop"));
-        assert_eq!(proposal.tags, Some(KEYCLOAK_ROLES));
+        assert_eq!(proposal.tags, Some(REALM_ROLES));
         let file = proposal.render("http://127.0.0.1:9000");
         for line in [
             "issuer = \"https://id.test\"",
