@@ -14,6 +14,7 @@ use narthex_engine::Runtime;
 use narthex_engine::credentials::{FoundAt, Place, Token};
 use narthex_engine::event::quoted;
 use narthex_engine::inbound::{Door, Inbound};
+use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_engine::pipeline;
 use narthex_engine::respond::Refusal;
 use narthex_engine::session;
@@ -131,6 +132,11 @@ impl GatewayApi for EngineGateway {
             .by_name
             .get(issuer)
             .map(|issuer| issuer.keys.health(self.0.clock.now_ms()))
+    }
+
+    fn refusals(&self, issuer: &str) -> Option<Vec<IssuerRefusal>> {
+        let is_known = self.0.runtime.load().by_name.contains_key(issuer);
+        is_known.then(|| self.0.issuer_refusals.of(issuer))
     }
 
     fn sign_in_issuers(&self) -> Vec<String> {

@@ -60,6 +60,10 @@ pub async fn decide(
         Ok(passed) => (Ok(passed), passed.request_id.as_str()),
         Err((refusal, request_id)) => (Err(refusal), request_id.as_str()),
     };
+    if let Err((refusal, request_id)) = &outcome {
+        let now_ms = engine.clock.now_ms();
+        engine.issuer_refusals.note(refusal, inbound.door, request_id, now_ms);
+    }
     Event::Decided {
         inbound,
         request_id,

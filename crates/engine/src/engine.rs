@@ -13,6 +13,7 @@ use crate::cache::by_identity::AccountCache;
 use crate::cache::by_token::TokenCache;
 use crate::event::Event;
 use crate::freshness::DirectoryContact;
+use crate::issuer_refusals::IssuerRefusals;
 use crate::machine_key::MachineKeyUses;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
@@ -91,6 +92,8 @@ pub struct Engine {
     pub via: Via,
     /// Source of request numbers.
     pub request_ids: RequestIds,
+    /// The last refused tokens of each issuer.
+    pub issuer_refusals: IssuerRefusals,
     /// Counters and durations.
     pub metrics: Arc<Metrics>,
     /// Throttle of log lines about a directory that gives no answer: it fails every request that asks it.
@@ -130,6 +133,7 @@ impl Engine {
             sessions: SessionCache::default(),
             spent_states: SpentStates::default(),
             machine_key_uses: MachineKeyUses::default(),
+            issuer_refusals: IssuerRefusals::default(),
             dpop_nonces: Nonces::new(&random_bytes::<32>()?),
             assertions,
             via: Via::new()?,

@@ -20,6 +20,7 @@ pub mod freshness;
 pub mod http_rules;
 pub mod identity;
 pub mod inbound;
+pub mod issuer_refusals;
 mod load;
 pub mod machine_key;
 mod metrics;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, StandingSession, TagList};
 use narthex_engine::ConnectionSettings;
+use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_engine::respond::Refusal;
 use narthex_explain::Explanation;
 use narthex_fetch::keys::IssuerHealth;
@@ -43,6 +44,9 @@ pub trait GatewayApi: Send + Sync {
 
     /// The keys of the issuer of this name.
     fn keys(&self, issuer: &str) -> Option<IssuerHealth>;
+
+    /// The last refused tokens of the issuer of this name on this node, the newest first.
+    fn refusals(&self, issuer: &str) -> Option<Vec<IssuerRefusal>>;
 
     /// Fetches the issuer's keys now. A failed fetch is no error here: the health reports it.
     ///

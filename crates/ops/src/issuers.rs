@@ -2,6 +2,7 @@
 
 use narthex_decision::Action;
 use narthex_directory::{Cursor, Listing, StoreError};
+use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_fetch::keys::IssuerHealth;
 pub use narthex_proposal::{Proposal, ProposedSetting};
 use narthex_proposal::{propose_for_address, propose_for_token};
@@ -50,6 +51,16 @@ pub fn read(caller: &Caller, name: &str) -> Result<IssuerSummary, OpError> {
 pub fn keys(caller: &Caller, name: &str) -> Result<IssuerHealth, OpError> {
     let permit = caller.permit(Action::ReadIssuers, None)?;
     permit.gateway().keys(name).ok_or(UNKNOWN)
+}
+
+/// Lists the last refused tokens of an issuer, the newest first: at most fifty, of the node that is asked.
+///
+/// # Errors
+///
+/// When the caller may not, or there is no such issuer.
+pub fn refusals(caller: &Caller, name: &str) -> Result<Vec<IssuerRefusal>, OpError> {
+    let permit = caller.permit(Action::ReadIssuers, None)?;
+    permit.gateway().refusals(name).ok_or(UNKNOWN)
 }
 
 /// Source of a proposal.

@@ -15,6 +15,7 @@ mod list;
 mod propose;
 mod read;
 mod refresh;
+mod refusals;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -23,6 +24,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         .routes(routes!(read::read))
         .routes(routes!(keys::keys))
         .routes(routes!(refresh::refresh))
+        .routes(routes!(refusals::list))
 }
 
 /// A trusted issuer, as configured.

@@ -442,6 +442,10 @@ impl GatewayApi for TestGateway {
         (issuer == "idp").then(health)
     }
 
+    fn refusals(&self, issuer: &str) -> Option<Vec<narthex_engine::issuer_refusals::IssuerRefusal>> {
+        (issuer == "idp").then(Vec::new)
+    }
+
     fn sign_in_issuers(&self) -> Vec<String> {
         Vec::new()
     }

@@ -21,6 +21,8 @@ use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
     Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
+use narthex_engine::inbound::Door;
+use narthex_engine::issuer_refusals::{IssuerRefusal, RefusalStage};
 use narthex_engine::{ConnectionSettings, Refusal};
 use narthex_explain::{Explanation, IdentityRow};
 use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
@@ -355,6 +357,18 @@ impl GatewayApi for TestGateway {
 
     fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
         (issuer == "idp").then(|| health(issuer))
+    }
+
+    fn refusals(&self, issuer: &str) -> Option<Vec<IssuerRefusal>> {
+        let refusal = IssuerRefusal {
+            at_ms: 1_700_000_000_000,
+            request_id: "r1".to_owned(),
+            door: Door::Proxy,
+            stage: RefusalStage::Token,
+            reason: Reason::TokenClaimMissing,
+            problem: Some("the token lacks the claim `aud`".to_owned()),
+        };
+        (issuer == "idp").then(|| vec![refusal])
     }
 
     fn sign_in_issuers(&self) -> Vec<String> {

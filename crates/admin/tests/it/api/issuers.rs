@@ -113,3 +113,17 @@ async fn an_issuer_is_proposed_with_reasons_and_nothing_is_stored() {
             .problem(422, "resource.invalid");
     }
 }
+
+#[tokio::test]
+async fn the_last_refusals_of_an_issuer_name_claims_and_no_values() {
+    let api = Fixture::new().await;
+    let refusals = api.get("/issuers/idp/refusals").await;
+    assert_eq!(
+        refusals["items"][0],
+        json!({"at": "2023-11-14T22:13:20.000Z", "request_id": "r1", "door": "proxy", "stage": "token",
+            "reason": "token.claim_missing", "problem": "the token lacks the claim `aud`"})
+    );
+    api.call("GET", "/issuers/none/refusals", None)
+        .await
+        .problem(404, "resource.unknown");
+}

@@ -428,6 +428,7 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "revoke_api_key" => api_keys::revoke(caller, &world.key).await,
         "list_audit_events" => audit_events::list(caller, events, page()).await.map(drop),
         "list_issuers" => issuers::list(caller, page()).map(drop),
+        "list_issuer_refusals" => issuers::refusals(caller, "idp").map(drop),
         "propose_issuer" => {
             let sample = IssuerSample::Address("https://id.example.com".to_owned());
             issuers::propose(caller, &sample).map(drop)
