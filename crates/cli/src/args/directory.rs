@@ -26,6 +26,9 @@ pub(crate) struct ListPage {
     /// Cursor printed at the end of the previous page.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
+    /// Show every row, however many there are.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all_pages: bool,
 }
 
 /// `narthex organization …`
@@ -36,6 +39,9 @@ pub(crate) enum OrganizationCommand {
         /// Only organizations of this realm.
         #[arg(long)]
         realm: Option<String>,
+        /// Only organizations with this text in name or label, in any case.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]
@@ -151,7 +157,7 @@ pub(crate) enum TeamCommand {
     },
     /// Show a team.
     Show {
-        /// Id of the team.
+        /// Id of the team, or the name if only one team has it.
         team: String,
         #[command(flatten)]
         common: Common,
@@ -170,7 +176,7 @@ pub(crate) enum TeamCommand {
     },
     /// Update a team. Options that you leave out keep their values.
     Update {
-        /// Id of the team.
+        /// Id of the team, or the name if only one team has it.
         team: String,
         /// New name.
         #[arg(long)]
@@ -189,7 +195,7 @@ pub(crate) enum TeamCommand {
     },
     /// List the members of a team.
     Members {
-        /// Id of the team.
+        /// Id of the team, or the name if only one team has it.
         team: String,
         #[command(flatten)]
         page: ListPage,
@@ -264,7 +270,7 @@ pub(crate) struct GrantScope {
     /// Name or id of the organization.
     #[arg(long, value_name = "ORGANIZATION")]
     pub(crate) organization: Option<String>,
-    /// Id of the team.
+    /// Id of the team, or the name if only one team has it.
     #[arg(long, value_name = "TEAM")]
     pub(crate) team: Option<String>,
 }

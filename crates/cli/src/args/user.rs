@@ -21,6 +21,9 @@ pub(crate) enum UserCommand {
         /// Only the users with this e-mail address.
         #[arg(long)]
         email: Option<String>,
+        /// Only the users with this text in username, external id, e-mail address or name, in any case.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]

@@ -25,8 +25,8 @@ use narthex_admin::api::List;
 use narthex_clock::Clock;
 use narthex_directory::{
     ActiveIssuers, Answer as StoreAnswer, By, Cursor, Directory, EffectiveGrant, Grant, GrantPolicy, GrantSource,
-    IneffectiveReason, Listing, Organization, PAGE_LIMIT_MAX, Page, Realm, Scope, Team, TeamId, UserEntry, UserFilter,
-    UserId,
+    IneffectiveReason, Listing, Organization, PAGE_LIMIT_MAX, Page, Realm, Scope, Team, TeamFilter, TeamId, UserEntry,
+    UserFilter, UserId,
 };
 use narthex_engine::ConnectionSettings;
 use narthex_terminal::table::{self, Table};
@@ -184,13 +184,35 @@ impl AdminContext {
         }
     }
 
-    /// The team with this id.
+    /// The team with this id, or the only one with this name. Text that is an id is never a name.
     async fn team(&self, text: &str) -> anyhow::Result<Team> {
         let found = match text.parse::<TeamId>() {
             Ok(id) => self.directory.team(id).await?,
-            Err(_) => None,
+            Err(_) => self.team_named(text).await?,
         };
-        found.with_context(|| format!("there is no team with the id `{text}`; `narthex team list` shows them"))
+        found.with_context(|| format!("there is no team with the id or name `{text}`; `narthex team list` shows them"))
+    }
+
+    /// A name is not unique: if several teams have it, the operator must name the id.
+    async fn team_named(&self, name: &str) -> anyhow::Result<Option<Team>> {
+        let mut named: Vec<Team> = Vec::new();
+        let mut page = Page::first(PAGE_LIMIT_MAX);
+        loop {
+            let listing = self.directory.teams(TeamFilter::default(), page).await?;
+            named.extend(listing.items.into_iter().filter(|team| team.name == name));
+            match listing.next_cursor {
+                Some(cursor) => page = Page::after(cursor, PAGE_LIMIT_MAX),
+                None => break,
+            }
+        }
+        if let [_, _, ..] = named.as_slice() {
+            let told: Vec<String> = named.iter().map(|team| team.id.to_string()).collect();
+            let told = told.join(", ");
+            return Err(usage_error(format!(
+                "several teams are called `{name}`; name one by its id: {told}"
+            )));
+        }
+        Ok(named.pop())
     }
 
     /// Name of a scope.
@@ -238,7 +260,11 @@ async fn gather<T, F>(asked: ListPage, mut read: impl FnMut(Page) -> F) -> anyho
 where
     F: Future<Output = StoreAnswer<Listing<T>>>,
 {
-    let most = usize::try_from(asked.limit)?;
+    let most = if asked.all_pages {
+        usize::MAX
+    } else {
+        usize::try_from(asked.limit)?
+    };
     let mut all = Listing {
         items: Vec::new(),
         next_cursor: asked.cursor.map(Cursor::new),

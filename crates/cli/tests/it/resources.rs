@@ -425,3 +425,74 @@ async fn a_key_says_when_it_was_last_used() {
     let table = world.narthex.command(&["key", "list"]).unwrap();
     assert!(table.contains("LAST USED"), "{table}");
 }
+
+#[tokio::test]
+async fn a_role_that_expires_and_its_end_are_shown() {
+    let world = World::start().await;
+    json(&world, &["user", "create", "eve", "--realm", "corp"]);
+    let arguments = ["grant", "create", "eve", "--organization", "acme", "--role", "member"];
+    let mut expiring = arguments.to_vec();
+    expiring.extend(["--expires-in", "30d", "--why", "stands in"]);
+    let granted = json(&world, &expiring);
+    assert!(granted["lapses_at"].is_string(), "{granted}");
+    assert_eq!(granted["why"], "stands in");
+    let stays = json(&world, &arguments);
+    assert!(stays["lapses_at"].is_null(), "another end replaces it: {stays}");
+}
+
+#[tokio::test]
+async fn a_user_is_erased_and_an_organization_deleted_only_with_a_confirmation() {
+    let world = World::start().await;
+    json(
+        &world,
+        &[
+            "user",
+            "create",
+            "eve",
+            "--realm",
+            "corp",
+            "--email",
+            "forgetme@example.com",
+        ],
+    );
+    let (code, _, told) = fails(&world, &["user", "erase", "eve"]);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("--yes"), "{told}");
+    let erased = json(&world, &["user", "erase", "eve", "--yes"]);
+    assert_eq!(erased["refuses"], "older");
+    let listed = json(&world, &["user", "list", "--all-pages"]);
+    assert!(!listed.to_string().contains("forgetme"), "{listed}");
+
+    json(&world, &["organization", "create", "short", "--realm", "corp"]);
+    let looked = json(&world, &["organization", "delete", "short"]);
+    assert_eq!(
+        (&looked["deleted"], &looked["content"]["is_empty"]),
+        (&Value::from(false), &Value::from(true))
+    );
+    let deleted = json(&world, &["organization", "delete", "short", "--yes"]);
+    assert_eq!(deleted["deleted"], true);
+    let (code, _, told) = fails(&world, &["organization", "show", "short"]);
+    assert_eq!(code, 1, "{told}");
+}
+
+#[tokio::test]
+async fn external_ids_change_by_a_list_after_a_preview() {
+    let world = World::start().await;
+    json(&world, &["user", "create", "eve", "--realm", "corp"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ids.tsv");
+    fs::write(&file, "eve\t9b1f\n").unwrap();
+    let file = file.to_str().unwrap();
+    let list = ["user", "external-ids", file, "--realm", "corp"];
+    let preview = json(&world, &list);
+    assert_eq!(
+        (&preview["applied"], &preview["items"][0]["effect"]),
+        (&Value::from(false), &Value::from("changes"))
+    );
+    let mut apply = list.to_vec();
+    apply.push("--apply");
+    assert_eq!(json(&world, &apply)["applied"], true);
+    let (code, out, _) = fails(&world, &apply);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("unknown"), "{out}");
+}

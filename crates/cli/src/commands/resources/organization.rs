@@ -19,7 +19,12 @@ use crate::commands::terminal::moment;
 /// Runs it.
 pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> {
     match command {
-        OrganizationCommand::List { realm, page, common } => list(realm, page, &common).await,
+        OrganizationCommand::List {
+            realm,
+            search,
+            page,
+            common,
+        } => list((realm, search), page, &common).await,
         OrganizationCommand::Show { organization, common } => {
             let context = AdminContext::open(&common).await?;
             let found = context.organization(&organization).await?;
@@ -61,10 +66,15 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
     }
 }
 
-async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+async fn list(
+    (realm, search): (Option<String>, Option<String>),
+    page: ListPage,
+    common: &Common,
+) -> anyhow::Result<Answer> {
     let context = AdminContext::open(common).await?;
     let filter = OrganizationFilter {
         realm: realm.map(Realm::new).transpose()?,
+        q: search,
         ..OrganizationFilter::default()
     };
     let found = gather(page, |page| context.directory.organizations(filter.clone(), page)).await?;

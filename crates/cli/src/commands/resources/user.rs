@@ -27,6 +27,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             external_id,
             username,
             email,
+            search,
             page,
             common,
         } => {
@@ -37,7 +38,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
                     external_id,
                     username,
                     email,
-                    q: None,
+                    q: search,
                 },
                 page,
                 &common,
