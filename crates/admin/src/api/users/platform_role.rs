@@ -19,7 +19,6 @@ pub(crate) struct PlatformRoleBody {
     /// `admin` or `viewer`.
     role: PlatformRole,
     /// Time at which the grant expires; without one it stays until it is revoked.
-    #[schema(example = "2027-01-01T00:00:00.000Z")]
     expires_at: Option<Time>,
     /// Reason, recorded with the grant.
     #[schema(example = "stands in for Ada until January")]

@@ -20,7 +20,6 @@ pub(crate) struct OrganizationMemberBody {
     /// Role to grant.
     role: OrganizationRole,
     /// Time at which the grant expires; without one it stays until it is revoked.
-    #[schema(example = "2027-01-01T00:00:00.000Z")]
     expires_at: Option<Time>,
     /// Reason, recorded with the grant.
     #[schema(example = "stands in for Ada until January")]
@@ -30,7 +29,8 @@ pub(crate) struct OrganizationMemberBody {
 /// Grants a role in an organization
 ///
 /// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it, and the highest role
-/// counts. With `expires_at`, it ends by itself at that time. An `external_only` organization takes no manual grants (409).
+/// counts. With `expires_at`, it ends by itself at that time. An `external_only` organization takes no manual grants
+/// (409).
 ///
 /// The user may be of another realm: a realm bounds external ids and tags, not manual grants. An empty list of tags in
 /// that user's tokens, which removes all tag grants in the user's own realm, leaves a manual grant.

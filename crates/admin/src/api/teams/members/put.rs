@@ -20,7 +20,6 @@ pub(crate) struct TeamMemberBody {
     /// Role to grant.
     role: TeamRole,
     /// Time at which the grant expires; without one it stays until it is revoked.
-    #[schema(example = "2027-01-01T00:00:00.000Z")]
     expires_at: Option<Time>,
     /// Reason, recorded with the grant.
     #[schema(example = "stands in for Ada until January")]
@@ -30,7 +29,8 @@ pub(crate) struct TeamMemberBody {
 /// Grants a role in a team
 ///
 /// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it, and the highest role
-/// counts. With `expires_at`, it ends by itself at that time. A team of an `external_only` organization takes no manual grants (409).
+/// counts. With `expires_at`, it ends by itself at that time. A team of an `external_only` organization takes no manual
+/// grants (409).
 ///
 /// Callers who may not read users (an organization's own admins) know only the users that the organization has met.
 /// Such a user holds a grant in the organization or in one of its teams, or once got one there by a token. Any other
