@@ -62,7 +62,10 @@ pub use error::ApiError;
 pub use error_code::ErrorCode;
 pub use explain::{ExplainRequest, RequestToExplain};
 pub(crate) use extract::CallerSlot;
-pub use issuers::{IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefusedKeyBody};
+pub use issuers::{
+    IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, ProposalBody, ProposedSettingBody, ProviderBody,
+    RefusedKeyBody,
+};
 pub use machine_keys::{FreshMachineKeyBody, MachineKeyBody};
 pub use merge_patch::Patch;
 pub use narthex_ops::api_keys::FreshApiKey;

@@ -6,6 +6,7 @@
 mod connection;
 mod directory;
 mod init;
+mod issuer;
 mod token;
 mod transfer;
 mod user;
@@ -23,6 +24,7 @@ pub(crate) use directory::{
     OrganizationFields, TeamCommand,
 };
 pub(crate) use init::{InitArgs, ManualArgs};
+pub(crate) use issuer::IssuerCommand;
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
 pub(crate) use user::UserCommand;
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     /// Manage organizations and the tags that give roles in them.
     #[command(subcommand)]
     Organization(OrganizationCommand),
+    /// Propose issuers.
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
     /// Manage users.
     #[command(subcommand)]
     User(UserCommand),

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod init;
 mod input;
+mod issuer;
 mod manual;
 mod resources;
 mod template;
@@ -66,6 +67,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
         Command::Init(args) => init::run(args),
+        Command::Issuer(command) => issuer::run(command),
         Command::Manual(args) => manual::run(&args),
         Command::Token(command) => token::run(command),
         Command::Template(command) => template::run(command),

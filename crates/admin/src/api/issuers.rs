@@ -17,6 +17,8 @@ mod read;
 mod refresh;
 mod refusals;
 
+pub use propose::{ProposalBody, ProposedSettingBody, ProviderBody};
+
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list))

@@ -93,3 +93,20 @@ fn what_is_missing_or_wrong_is_said_and_nothing_is_written() {
     }
     assert!(!folder.path().join("narthex.toml").exists());
 }
+
+#[test]
+fn a_proposal_says_why_and_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = "https://sso.example.com/realms/acme";
+    let asked = narthex_in(
+        folder.path(),
+        &["issuer", "propose", "--address", address, "--json"],
+        "",
+    );
+    assert_eq!(asked.code, 1, "the audience is missing: {asked:?}");
+    let proposal: serde_json::Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!(proposal["provider"]["kind"], "keycloak");
+    let refused = narthex_in(folder.path(), &["issuer", "propose", "opaque"], "");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("opaque access tokens"), "{refused:?}");
+}

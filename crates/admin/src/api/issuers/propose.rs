@@ -25,48 +25,48 @@ pub(crate) struct IssuerSampleBody {
 
 /// A proposed issuer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProposalBody {
+pub struct ProposalBody {
     /// Kind of the identity provider; `null` if it is not known.
     #[schema(required)]
-    provider: Option<ProviderBody>,
+    pub provider: Option<ProviderBody>,
     /// The settings, each with its reason.
-    settings: Vec<ProposedSettingBody>,
+    pub settings: Vec<ProposedSettingBody>,
     /// Facts to know before the proposal is used.
-    cautions: Vec<String>,
+    pub cautions: Vec<String>,
     /// `true` if the document has all that an issuer needs.
-    is_complete: bool,
+    pub is_complete: bool,
     /// The issuer document: the keys of an `[[issuer]]` of the configuration file.
     #[schema(value_type = Object)]
-    document: Value,
+    pub document: Value,
 }
 
 /// Kind of an identity provider.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProviderBody {
+pub struct ProviderBody {
     /// Its word.
     #[schema(example = "keycloak")]
-    kind: &'static str,
+    pub kind: &'static str,
     /// Its name for people.
     #[schema(example = "Keycloak")]
-    label: &'static str,
+    pub label: &'static str,
 }
 
 /// A proposed setting.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProposedSettingBody {
+pub struct ProposedSettingBody {
     /// Place in the document, as a JSON Pointer (RFC 6901).
     #[schema(example = "/audiences")]
-    field: &'static str,
+    pub field: &'static str,
     /// Its value.
-    value: Value,
+    pub value: Value,
     /// Reason for the value.
-    reason: String,
+    pub reason: String,
     /// Name of the claim that suggests it, or of a header member such as `header.alg`; `null` if none does.
     #[schema(required)]
-    claim: Option<String>,
+    pub claim: Option<String>,
     /// Value of that claim in the sample.
     #[schema(required)]
-    sample: Option<Value>,
+    pub sample: Option<Value>,
 }
 
 impl From<ProposedSetting> for ProposedSettingBody {
