@@ -24,6 +24,7 @@ pub(super) fn erase(
     newest_noted_ms: Option<i64>,
     by: &By,
 ) -> Outcome<Vec<Change>> {
+    tx.delete_securely()?;
     let before = user_in(tx, user)?;
     let newest = change::newest_issued_at_ms(tx, user)?.max(newest_noted_ms);
     let open = open_grants(tx, user)?;

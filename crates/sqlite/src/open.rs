@@ -70,6 +70,7 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
     let pragmas = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA secure_delete = FAST; \
          PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864; \
          PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
         options.writer_cache_kib, options.checkpoint_pages

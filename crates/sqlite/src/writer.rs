@@ -26,7 +26,16 @@ const GROUP: usize = 256;
 #[derive(Debug)]
 pub(super) struct Tx<'c> {
     connection: &'c Connection,
+    effects: Effects,
+}
+
+/// What follows from the work of a group once it is committed.
+#[derive(Debug, Default)]
+struct Effects {
+    /// Numbers that moved.
     moved: Vec<Move>,
+    /// True if the log must not keep the pages as they were before.
+    cleans_log: bool,
 }
 
 /// A number that moved, and what it is now.
@@ -47,14 +56,22 @@ impl std::ops::Deref for Tx<'_> {
 impl Tx<'_> {
     pub(super) fn move_policy(&mut self) -> Outcome<()> {
         let number = self.count(0)?;
-        self.moved.push(Move::Policy(number));
+        self.effects.moved.push(Move::Policy(number));
+        Ok(())
+    }
+
+    /// Overwrites what this transaction deletes, in the file and in its log. Without it, deleted values stay readable there
+    /// until something else takes their place.
+    pub(super) fn delete_securely(&mut self) -> Outcome<()> {
+        self.connection.execute_batch("PRAGMA secure_delete = ON")?;
+        self.effects.cleans_log = true;
         Ok(())
     }
 
     /// Returns the stripe's number after the move.
     pub(super) fn move_stripe(&mut self, stripe: Stripe) -> Outcome<u64> {
         let number = self.count(i64::from(stripe.number()) + 1)?;
-        self.moved.push(Move::Stripe(stripe, number));
+        self.effects.moved.push(Move::Stripe(stripe, number));
         Ok(number)
     }
 
@@ -220,11 +237,11 @@ fn serve(
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
-        let mut moved = Vec::new();
+        let mut effects = Effects::default();
         let changes = connection.total_changes();
         // Known to be gone, it may be back; there by now, it may be gone when the commit is through.
         let there = place.ensure().or_else(|_| place.check());
-        let committed = there.and_then(|()| commit(connection, &mut group, &mut waiting, &mut moved));
+        let committed = there.and_then(|()| commit(connection, &mut group, &mut waiting, &mut effects));
         // INVARIANT: nothing is acknowledged that is in a file which is no longer at its path.
         let committed = committed.and_then(|()| place.check());
         match &committed {
@@ -235,12 +252,15 @@ fn serve(
         }
         if committed.is_ok() {
             // INVARIANT: after the commit, before any answer.
-            for number in moved {
+            for number in effects.moved {
                 match number {
                     Move::Policy(number) => versions.raise_policy(number),
                     Move::Stripe(stripe, number) => versions.raise_stripe(stripe, number),
                 }
             }
+        }
+        if effects.cleans_log {
+            clean_log(connection);
         }
         for work in group.drain(..) {
             work.answer(committed.as_ref().copied());
@@ -250,12 +270,20 @@ fn serve(
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
 }
 
+/// Moves the log into the file and empties it, and goes back to the cheap way of overwriting what is deleted.
+fn clean_log(connection: &Connection) {
+    let cleaned = connection.execute_batch("PRAGMA secure_delete = FAST; PRAGMA wal_checkpoint(TRUNCATE);");
+    if let Err(error) = cleaned {
+        tracing::warn!(event = "store_log_kept", %error, "the log of the store could not be emptied after an erasure");
+    }
+}
+
 /// Commits everything in the queue, and what arrives meanwhile, in one transaction.
 fn commit(
     connection: &Connection,
     group: &mut Vec<Box<dyn Work>>,
     waiting: &mut mpsc::Receiver<Box<dyn Work>>,
-    moved: &mut Vec<Move>,
+    effects: &mut Effects,
 ) -> Result<(), StoreError> {
     let run = |statement: &str| connection.prepare_cached(statement)?.execute([]);
     let mut all = || -> Result<(), rusqlite::Error> {
@@ -266,10 +294,13 @@ fn commit(
                 run("SAVEPOINT piece")?;
                 let mut tx = Tx {
                     connection,
-                    moved: Vec::new(),
+                    effects: Effects::default(),
                 };
-                if work.run(&mut tx) {
-                    moved.append(&mut tx.moved);
+                let is_kept = work.run(&mut tx);
+                // Also of a piece that is rolled back: the way of deleting is the connection's.
+                effects.cleans_log |= tx.effects.cleans_log;
+                if is_kept {
+                    effects.moved.append(&mut tx.effects.moved);
                 } else {
                     run("ROLLBACK TO piece")?;
                 }

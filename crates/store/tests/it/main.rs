@@ -12,6 +12,7 @@
 mod concurrency;
 mod crash;
 mod differential;
+mod erased_file;
 mod every_method;
 mod export_page;
 mod place;
