@@ -1,5 +1,6 @@
 //! Erasure of users on PostgreSQL.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use narthex_directory::{
@@ -9,7 +10,7 @@ use narthex_directory::{
 
 use super::error::Outcome;
 use super::list::collect;
-use super::rows::read_maybe;
+use super::rows::{Values, read_maybe};
 use super::session::{Command, Session, Tx, Value};
 use super::snapshot::Reader;
 use super::{sessions, usage};
@@ -69,15 +70,30 @@ impl Reader<'_> {
         if snapshot.standing.is_none() {
             snapshot.erased = refused(self, &erased_user(desired), snapshot.policy).await?;
         }
-        for identity in snapshot.unknown_organizations(desired) {
-            let found = refused(self, &identity, snapshot.policy).await?;
-            if found.is_some_and(|refused| refused.all) {
-                snapshot
-                    .deleted_organizations
-                    .insert(identity.external_id.as_str().to_owned());
-            }
-        }
+        let unknown = snapshot.unknown_organizations(desired);
+        snapshot.deleted_organizations = self.deleted(&unknown, snapshot.policy).await?;
         Ok(snapshot)
+    }
+
+    /// Of these organizations the external ids of those that were deleted: one look, however many there are.
+    async fn deleted(&self, organizations: &[RemovedIdentity], policy: u64) -> Outcome<BTreeSet<String>> {
+        if organizations.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let Some(key) = self.erasure_key.key(self.session, policy).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let hashes: Vec<String> = organizations.iter().map(|own| identity_hash(&key.0, own)).collect();
+        let sql = "SELECT hash FROM removed_identities WHERE kind = $1 AND refuses_all AND hash = ANY($2)";
+        let kind = RemovedKind::Organization.as_str();
+        let rows = self.session.rows(sql, &[&kind, &hashes]).await?;
+        let mut deleted = BTreeSet::new();
+        for row in &rows {
+            let hash = Columns::of(&Values(row), "removed identity").text()?.to_owned();
+            let found = organizations.iter().zip(&hashes).filter(|(_, own)| **own == hash);
+            deleted.extend(found.map(|(identity, _)| identity.external_id.as_str().to_owned()));
+        }
+        Ok(deleted)
     }
 }
 
