@@ -92,18 +92,17 @@ impl<'s> Draft<'s> {
     }
 
     pub(crate) fn name(&mut self, issuer: &str) {
-        let (name, reason) = match self.provider {
-            Some(provider) => (
+        let (name, reason) = if let Some(provider) = self.provider {
+            (
                 provider.as_str().to_owned(),
                 format!("the address is one of {}", provider.label()),
-            ),
-            None => {
-                let host = issuer_url(issuer).and_then(|url| url.host_str().map(str::to_owned));
-                (
-                    word_of(&host.unwrap_or_default()),
-                    "from the host of the address".to_owned(),
-                )
-            }
+            )
+        } else {
+            let host = issuer_url(issuer).and_then(|url| url.host_str().map(str::to_owned));
+            (
+                word_of(&host.unwrap_or_default()),
+                "from the host of the address".to_owned(),
+            )
         };
         self.set("/name", name.into(), reason);
     }
@@ -303,14 +302,11 @@ impl<'s> Draft<'s> {
             .subjects
             .iter()
             .find(|(claim, _)| self.text(claim).is_some());
-        match subject {
-            Some((claim, reason)) => {
-                self.field("/mapping/user/external_id", claim, reason);
-            }
-            None => {
-                self.proposal.is_complete = false;
-                self.caution("the sample names no user (`sub`); ask the provider for a token of a user");
-            }
+        if let Some((claim, reason)) = subject {
+            self.field("/mapping/user/external_id", claim, reason);
+        } else {
+            self.proposal.is_complete = false;
+            self.caution("the sample names no user (`sub`); ask the provider for a token of a user");
         }
         let subject = subject.map(|(claim, _)| *claim);
         let mut usernames = self.habits.usernames.iter();

@@ -67,14 +67,13 @@ impl<'a> Draft<'a> {
         now_ms: i64,
         ids: &'a mut dyn NewId,
     ) -> Self {
-        let (user, grants) = match &snapshot.standing {
-            Some(standing) => (standing.user.clone(), standing.grants.clone()),
-            None => {
-                let mut user = new_user(desired, UserId::new(now_ms, ids), now_ms);
-                // SECURITY: who was erased and comes back does not bring older tokens along.
-                user.tokens_not_before_ms = snapshot.erased.map(|refused| refused.issued_before_ms);
-                (user, Vec::new())
-            }
+        let (user, grants) = if let Some(standing) = &snapshot.standing {
+            (standing.user.clone(), standing.grants.clone())
+        } else {
+            let mut user = new_user(desired, UserId::new(now_ms, ids), now_ms);
+            // SECURITY: who was erased and comes back does not bring older tokens along.
+            user.tokens_not_before_ms = snapshot.erased.map(|refused| refused.issued_before_ms);
+            (user, Vec::new())
         };
         Self {
             desired,
