@@ -8,8 +8,10 @@ use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
 use crate::name::IssuerName;
 
 mod actions;
+mod chain;
 
 pub use actions::ACTIONS;
+pub use chain::{AuditKey, ChainHash, ChainLink, Checkpoint};
 
 /// Actor of an event or a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

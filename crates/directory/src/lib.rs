@@ -53,7 +53,9 @@ mod versions;
 mod webhook;
 
 pub use active_issuers::ActiveIssuers;
-pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
+pub use audit::{
+    ACTIONS, Actor, AuditEvent, AuditKey, By, ChainHash, ChainLink, Checkpoint, EventFilter, EventOrder, RecordedEvent,
+};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
     API_KEY_USE_EVERY_MS, ApiKey, AssertionKey, Edit, EditedUser, GrantFilter, GrantsWhen, Member, NewGrant,

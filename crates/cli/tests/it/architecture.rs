@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memory", &["directory"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
+    ("audit", &["directory"]),
     ("terminal", &["template"]),
     ("dpop", &["token"]),
     ("proposal", &["token"]),
@@ -209,6 +210,7 @@ const PURE: &[&str] = &[
     "dpop",
     "scim",
     "proposal",
+    "audit",
 ];
 
 /// What does I/O, keeps time or makes randomness.

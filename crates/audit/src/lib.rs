@@ -1,0 +1,39 @@
+//! The audit trail as evidence.
+//!
+//! **What comes in:** events with their numbers, and signing keys. **What goes out:** the links of a hash chain, signed
+//! checkpoints, files for auditors, and a [`Report`] of what such a file proves.
+//!
+//! ```text
+//! RecordedEvent --link--> ChainLink --CheckpointKey::checkpoint--> Checkpoint
+//!        \-------- ExportWriter --> lines --Verifier--> Report
+//! ```
+//!
+//! Each event has a hash over itself, its number and the hash of the event before it, so that an event that is changed,
+//! removed or moved does not fit its neighbours. A checkpoint is a signature over one of these hashes, and with it over
+//! every event up to there. An export ends with a signed line that covers all its bytes.
+//!
+//! This crate reads no clock, draws no randomness (Ed25519 needs none, RFC 8032 5.1.6) and does no I/O: a file goes through
+//! it line by line.
+//!
+//! Invariants:
+//! * One event has one text: members in order, no blanks ([`canonical`]). A hash is over that text.
+//! * A signature says for what it was made, so that one of a checkpoint is none of an export.
+//! * A file that differs in one byte from a file that was exported does not verify.
+
+mod canonical;
+mod chain;
+mod checkpoint;
+mod csv;
+mod export;
+mod ocsf;
+mod record;
+mod verify;
+
+pub use canonical::canonical;
+pub use chain::link;
+pub use checkpoint::{CheckpointKey, KeyError, VerificationKeys};
+pub use csv::{CSV_HEADER, csv_event, csv_row};
+pub use export::{ExportWriter, FORMAT, FORMAT_VERSION};
+pub use ocsf::{OCSF_VERSION, ocsf_event};
+pub use record::{event_object, time_text};
+pub use verify::{PROBLEMS_MAX, Problem, Report, Verifier};

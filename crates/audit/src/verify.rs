@@ -1,0 +1,251 @@
+//! Verification of an export, line by line, without the store that it is from.
+
+mod line;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use narthex_directory::{ChainHash, ChainLink};
+use serde_json::{Map, Value};
+
+use self::line::{EndLine, EventLine, HeaderLine, Line, SignedLine};
+use crate::chain::{finish, link_hash};
+use crate::checkpoint::{Purpose, VerificationKeys};
+
+/// Maximum number of problems that a report names. The lines after that are examined too, and counted.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// Problem of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line of the file, from 1.
+    pub line: u64,
+    /// Number of the event in that line, where it can be read.
+    pub sequence: Option<u64>,
+    /// The problem, in words. It quotes nothing of the file.
+    pub message: String,
+}
+
+/// Result of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// The problems, in the order of the lines, at most [`PROBLEMS_MAX`]. The file is as it was exported if there are none.
+    pub problems: Vec<Problem>,
+    /// Number of problems beyond those.
+    pub more_problems: u64,
+    /// Number of events.
+    pub events: u64,
+    /// Number of the first event.
+    pub first: Option<u64>,
+    /// Number of the last event.
+    pub last: Option<u64>,
+    /// Number of checkpoints whose signature is right.
+    pub checkpoints: u64,
+    /// Key that signed the last line.
+    pub kid: Option<String>,
+    /// True if the file holds the events of a filter only. Then it proves each event and not that all are there.
+    pub filtered: bool,
+    /// True if the keys were given. Otherwise they are from the file itself, and it proves no origin.
+    pub origin_proved: bool,
+}
+
+impl Report {
+    /// Tests whether the file is as it was exported.
+    pub fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn note(&mut self, line: u64, sequence: Option<u64>, message: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem {
+                line,
+                sequence,
+                message,
+            });
+        } else {
+            self.more_problems += 1;
+        }
+    }
+}
+
+/// Verifier of one file.
+pub struct Verifier {
+    report: Report,
+    /// Keys that signatures must be of: those given, or those of the first line.
+    keys: VerificationKeys,
+    lines: Context,
+    number: u64,
+    /// The event before; unknown at the beginning, and after a line that could not be read.
+    before: Option<ChainLink>,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier")
+            .field("number", &self.number)
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// Begins a file. With keys, its signatures must be of one of them; without, of the keys in its first line.
+    pub fn new(keys: Option<VerificationKeys>) -> Self {
+        Self {
+            report: Report {
+                origin_proved: keys.is_some(),
+                ..Report::default()
+            },
+            keys: keys.unwrap_or_default(),
+            lines: Context::new(&SHA256),
+            number: 0,
+            before: None,
+            ended: false,
+        }
+    }
+
+    /// Takes the next line, with its line end.
+    pub fn line(&mut self, raw: &[u8]) {
+        self.number += 1;
+        if self.ended {
+            self.note(None, "it stands after the last line of the export");
+            return;
+        }
+        match line::read(raw, self.number == 1) {
+            Ok(Line::Header(header)) => self.header(header),
+            Ok(Line::Event(event)) => self.event(event),
+            Ok(Line::Checkpoint(checkpoint)) => self.checkpoint(&checkpoint),
+            Ok(Line::End(end)) => self.end(&end),
+            Err(message) => {
+                self.note(None, message);
+                self.before = None;
+            }
+        }
+        self.lines.update(raw);
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> Report {
+        if !self.ended {
+            self.number += 1;
+            self.note(None, "the last line of the export is missing: the file was cut short");
+        }
+        self.report
+    }
+
+    fn note(&mut self, sequence: Option<u64>, message: &str) {
+        self.report.note(self.number, sequence, message.to_owned());
+    }
+
+    fn header(&mut self, header: HeaderLine) {
+        self.report.filtered = header.filtered;
+        // SECURITY: keys that the caller trusts are never replaced by those that a file brings.
+        if !self.report.origin_proved {
+            self.keys = header.keys;
+        }
+    }
+
+    fn event(&mut self, event: EventLine) {
+        let EventLine {
+            event,
+            hash,
+            previous,
+            sequence,
+        } = event;
+        self.report.events += 1;
+        self.report.first = self.report.first.or(Some(sequence));
+        self.report.last = Some(sequence);
+        if link_hash(previous, sequence, event) != hash {
+            self.note(
+                Some(sequence),
+                "its hash is not that of the event: the event, its number or a hash was changed",
+            );
+        }
+        if sequence <= 1 && (sequence == 0 || previous != ChainHash::GENESIS) {
+            self.note(
+                Some(sequence),
+                "it claims to be the first event, and its `previous_hash` is not that of the first",
+            );
+        }
+        self.follows(sequence, previous);
+        self.before = Some(ChainLink { sequence, hash });
+    }
+
+    /// Checks that an event follows the one before it.
+    fn follows(&mut self, sequence: u64, previous: ChainHash) {
+        let Some(before) = self.before else { return };
+        let next = before.sequence.checked_add(1);
+        if sequence <= before.sequence {
+            let message = format!(
+                "it stands after number {}: a line was moved or repeated",
+                before.sequence
+            );
+            self.report.note(self.number, Some(sequence), message);
+        } else if next == Some(sequence) {
+            if previous != before.hash {
+                self.note(
+                    Some(sequence),
+                    "its `previous_hash` is not the hash of the event before it: one of the two was replaced",
+                );
+            }
+        } else if !self.report.filtered {
+            let message = format!(
+                "it stands after number {}: the events between are missing",
+                before.sequence
+            );
+            self.report.note(self.number, Some(sequence), message);
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: &SignedLine) {
+        let link = checkpoint.link();
+        let sequence = link.map(|link| link.sequence);
+        if link.is_none() || link != self.before {
+            self.note(sequence, "the checkpoint is not of the event before it");
+        }
+        if self.is_signed(Purpose::Checkpoint, checkpoint, sequence) {
+            self.report.checkpoints += 1;
+        }
+    }
+
+    fn end(&mut self, end: &EndLine) {
+        self.ended = true;
+        let lines = std::mem::replace(&mut self.lines, Context::new(&SHA256));
+        if finish(lines) != end.lines {
+            self.note(None, "the lines above are not those that were signed");
+        }
+        let counted = (self.report.events, self.report.first, self.report.last);
+        if counted != (end.count, end.first, end.last) {
+            self.note(
+                None,
+                "the events above are not as many, or not from the first to the last, that were signed",
+            );
+        }
+        if self.is_signed(Purpose::End, &end.signed, None) {
+            self.report.kid = Some(end.signed.kid.clone());
+        }
+    }
+
+    /// Checks a signature.
+    fn is_signed(&mut self, purpose: Purpose, line: &SignedLine, sequence: Option<u64>) -> bool {
+        if !self.keys.has(&line.kid) {
+            self.note(
+                sequence,
+                if self.report.origin_proved {
+                    "it is signed with another key than those given: the file is of another installation, or forged; \
+                     or `--key` needs the whole key set of `/api/v1/audit/keys`"
+                } else {
+                    "it is signed with a key that the first line does not name"
+                },
+            );
+            return false;
+        }
+        let is_right = self.keys.verify(&line.kid, purpose, &line.members, &line.signature);
+        if !is_right {
+            self.note(sequence, "its signature is wrong");
+        }
+        is_right
+    }
+}
+
+/// Members of a line's object.
+type Members = Map<String, Value>;
