@@ -3,6 +3,7 @@
 //! Every listing and answer is also available as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line
 //! that cannot be understood, 3 for a template that gives nothing.
 
+mod audit;
 mod connection;
 mod directory;
 mod init;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use audit::{AuditCommand, AuditVerifyArgs};
 pub(crate) use connection::{
     ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionParameters, ConnectionRunArgs, HeldConnection,
 };
@@ -86,6 +88,9 @@ pub(crate) enum Command {
     /// Get into the web console.
     #[command(subcommand)]
     Console(ConsoleCommand),
+    /// Verify exports of the audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Manage webhooks, and have events sent again.
     #[command(subcommand)]
     Webhook(WebhookCommand),

@@ -1,5 +1,6 @@
 //! Implementations of the subcommands.
 
+mod audit;
 mod completions;
 mod config;
 mod connection;
@@ -63,6 +64,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Connection(ConnectionCommand::Run(args)) => in_runtime(connection::run(args)),
         Command::Connection(ConnectionCommand::Headers(args)) => connection::headers(&args),
+        Command::Audit(command) => audit::run(command),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),

@@ -174,6 +174,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "decision",
             "mint",
             "memory",
+            "audit",
             "terminal",
             "store",
             "clock",
