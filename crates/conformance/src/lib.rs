@@ -21,6 +21,7 @@
 )]
 
 pub mod access;
+pub mod audit_chain;
 pub mod declared;
 pub mod deletion;
 pub mod dice;
@@ -236,6 +237,12 @@ macro_rules! conformance_suite {
                 sec_a_logout_ends_cached_answers,
                 sec_a_plan_from_before_a_logout_is_a_conflict,
                 logout_marks_are_kept_until_their_tokens_have_expired,
+            }
+            audit_chain {
+                the_chain_is_extended_where_it_ends_and_read_in_parts,
+                sec_two_nodes_never_extend_the_chain_at_once,
+                checkpoints_are_kept_with_their_links,
+                the_first_key_of_checkpoints_stays,
             }
             machine_keys {
                 machine_keys_are_found_by_hash_and_by_id,

@@ -406,6 +406,13 @@ pub fn assertion_key_event(kid: &str, by: &By) -> AuditEvent {
     event
 }
 
+/// The event of a new key of checkpoints.
+pub fn audit_key_event(kid: &str, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new("audit_key.created", by.actor.clone(), by.at_ms);
+    event.detail.insert("kid".to_owned(), kid.into());
+    event
+}
+
 /// The highest of a user's open grants on one scope.
 pub fn highest_role(grants: &[Grant]) -> Option<ScopedRole> {
     grants.iter().map(|grant| grant.role).max()

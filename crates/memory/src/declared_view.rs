@@ -3,6 +3,7 @@
 
 mod documents;
 mod sessions;
+mod trail;
 mod webhooks;
 
 use std::collections::{HashMap, HashSet};

@@ -12,6 +12,7 @@ use narthex_directory::User;
 use narthex_directory::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
 use narthex_directory::{ApiKeyId, GrantId, MachineKeyId, OrganizationId, TeamId, UserId};
 use narthex_directory::{AuditEvent, By, RecordedEvent};
+use narthex_directory::{AuditKey, ChainLink, Checkpoint};
 use narthex_directory::{Change, Moves};
 use narthex_directory::{Document, DocumentKind};
 use narthex_directory::{ExternalId, IssuerName, OrganizationName, Realm, Username};
@@ -52,6 +53,12 @@ pub(super) struct State {
     pub(super) assertion_keys: Vec<AssertionKey>,
     pub(super) key_sets: BTreeMap<IssuerName, SavedKeySet>,
     pub(super) events: Vec<RecordedEvent>,
+    /// Oldest first.
+    pub(super) chain: Vec<ChainLink>,
+    /// Oldest first.
+    pub(super) checkpoints: Vec<Checkpoint>,
+    /// Newest first.
+    pub(super) audit_keys: Vec<AuditKey>,
     pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
     /// Names that organizations had.

@@ -5,6 +5,7 @@
 //! keeps what was checked true until it is written. Plans, of which there are many, are committed in groups
 //! (`group_commit`).
 
+mod audit_chain;
 #[cfg(feature = "population")]
 mod bulk_load;
 mod connect;

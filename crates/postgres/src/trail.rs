@@ -1,9 +1,13 @@
 //! `Trail` on PostgreSQL.
 
 use async_trait::async_trait;
-use narthex_directory::{Answer, AuditEvent, EventFilter, EventOrder, Listing, Page, RecordedEvent, Trail};
+use narthex_directory::{
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, EventOrder, Listing, Page, RecordedEvent,
+    Trail,
+};
 
 use super::PostgresDirectory;
+use super::audit_chain;
 use super::error::Outcome;
 use super::list::Query;
 use super::session::Session;
@@ -20,6 +24,42 @@ impl Trail for PostgresDirectory {
         let mut tx = self.begin().await?;
         tx.record(event).await?;
         Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn chain_end(&self) -> Answer<Option<ChainLink>> {
+        Ok(audit_chain::end(&self.session().await?).await?)
+    }
+
+    async fn chain_links(&self, after: u64, limit: usize) -> Answer<Vec<ChainLink>> {
+        Ok(audit_chain::links(&self.session().await?, after, limit).await?)
+    }
+
+    async fn extend_chain(&self, after: u64, links: Vec<ChainLink>, checkpoint: Option<Checkpoint>) -> Answer<bool> {
+        let mut tx = self.begin().await?;
+        if !audit_chain::extend(&mut tx, after, &links, checkpoint.as_ref()).await? {
+            return Ok(false);
+        }
+        tx.commit(&self.shared.versions).await?;
+        Ok(true)
+    }
+
+    async fn checkpoints(&self, after: u64, limit: usize) -> Answer<Vec<Checkpoint>> {
+        Ok(audit_chain::checkpoints(&self.session().await?, after, limit).await?)
+    }
+
+    async fn last_checkpoint(&self) -> Answer<Option<Checkpoint>> {
+        Ok(audit_chain::last_checkpoint(&self.session().await?).await?)
+    }
+
+    async fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
+        Ok(audit_chain::keys(&self.session().await?).await?)
+    }
+
+    async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
+        let mut tx = self.begin().await?;
+        let keys = audit_chain::create_key(&mut tx, &key, &by).await?;
+        tx.commit(&self.shared.versions).await?;
+        Ok(keys)
     }
 }
 

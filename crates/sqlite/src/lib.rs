@@ -1,5 +1,6 @@
 //! `SQLite`: one file, one writer, a few readers.
 
+mod audit_chain;
 #[cfg(feature = "population")]
 mod bulk_load;
 mod change;

@@ -1,10 +1,14 @@
 //! `Trail` on `SQLite`.
 
 use async_trait::async_trait;
-use narthex_directory::{Answer, AuditEvent, EventFilter, EventOrder, Listing, Page, RecordedEvent, Trail};
+use narthex_directory::{
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, EventOrder, Listing, Page, RecordedEvent,
+    Trail,
+};
 use rusqlite::Connection;
 
 use super::SqliteDirectory;
+use super::audit_chain;
 use super::change;
 use super::error::Outcome;
 use super::list::Query;
@@ -21,6 +25,42 @@ impl Trail for SqliteDirectory {
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
         self.writer.write(move |tx| change::record(tx, event)).await
+    }
+
+    async fn chain_end(&self) -> Answer<Option<ChainLink>> {
+        self.readers.read(audit_chain::end).await
+    }
+
+    async fn chain_links(&self, after: u64, limit: usize) -> Answer<Vec<ChainLink>> {
+        self.readers
+            .read(move |connection| audit_chain::links(connection, after, limit))
+            .await
+    }
+
+    async fn extend_chain(&self, after: u64, links: Vec<ChainLink>, checkpoint: Option<Checkpoint>) -> Answer<bool> {
+        self.writer
+            .write(move |tx| audit_chain::extend(tx, after, &links, checkpoint.as_ref()))
+            .await
+    }
+
+    async fn checkpoints(&self, after: u64, limit: usize) -> Answer<Vec<Checkpoint>> {
+        self.readers
+            .read(move |connection| audit_chain::checkpoints(connection, after, limit))
+            .await
+    }
+
+    async fn last_checkpoint(&self) -> Answer<Option<Checkpoint>> {
+        self.readers.read(audit_chain::last_checkpoint).await
+    }
+
+    async fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
+        self.readers.read(audit_chain::keys).await
+    }
+
+    async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
+        self.writer
+            .write(move |tx| audit_chain::create_key(tx, &key, &by))
+            .await
     }
 }
 

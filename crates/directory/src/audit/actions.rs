@@ -45,6 +45,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ),
     ("machine_key.revoked", "A machine key was revoked."),
     ("assertion_key.created", "A new key signs assertions."),
+    (
+        "audit_key.created",
+        "A new key signs checkpoints of the audit trail, and its exports.",
+    ),
     ("connection.created", "A connection was created."),
     ("connection.updated", "A connection's document or secrets changed."),
     ("connection.deleted", "A connection was deleted."),

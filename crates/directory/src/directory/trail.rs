@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, EventFilter, RecordedEvent};
+use crate::audit::{AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, RecordedEvent};
 use crate::directory::Answer;
 use crate::page::{Listing, Page};
 
-/// The audit trail: read in order, and added to.
+/// The audit trail: read in order, and added to; and the hash chain over it.
+///
+/// Stores keep links and checkpoints and compute none: a link follows its event within a second, from one node at a time.
 #[async_trait]
 pub trait Trail: Send + Sync {
     /// Audit events, in the order asked for.
@@ -14,4 +16,27 @@ pub trait Trail: Send + Sync {
 
     /// Records something that happened outside the directory.
     async fn record(&self, event: AuditEvent) -> Answer<()>;
+
+    /// The last link of the chain; `None` before the first.
+    async fn chain_end(&self) -> Answer<Option<ChainLink>>;
+
+    /// Links of the events after number `after`, in order, at most `limit`.
+    async fn chain_links(&self, after: u64, limit: usize) -> Answer<Vec<ChainLink>>;
+
+    /// Adds links to the chain, whose last link is of number `after` (0 for an empty chain), and with them a checkpoint.
+    /// Returns `false`, and adds nothing, if the chain ends elsewhere: another node was quicker.
+    async fn extend_chain(&self, after: u64, links: Vec<ChainLink>, checkpoint: Option<Checkpoint>) -> Answer<bool>;
+
+    /// Checkpoints of the events after number `after`, in order, at most `limit`.
+    async fn checkpoints(&self, after: u64, limit: usize) -> Answer<Vec<Checkpoint>>;
+
+    /// The last checkpoint; `None` before the first.
+    async fn last_checkpoint(&self) -> Answer<Option<Checkpoint>>;
+
+    /// The keys of checkpoints, the newest first. None is ever dropped.
+    async fn audit_keys(&self) -> Answer<Vec<AuditKey>>;
+
+    /// Stores a key of checkpoints, unless there is one already: of several nodes that start at once, one does. Returns
+    /// all keys, the newest first.
+    async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>>;
 }

@@ -1,9 +1,8 @@
-//! `Documents` and `Trail` of a view: those of the directory beneath. Declarations change nothing about them.
+//! `Documents` of a view: those of the directory beneath. Declarations change nothing about them.
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, By, Document, DocumentAt, DocumentKind, Documents, EventFilter, Listing, NewDocument,
-    OrganizationId, Page, RecordedEvent, Trail,
+    Answer, By, Document, DocumentAt, DocumentKind, Documents, Listing, NewDocument, OrganizationId, Page,
 };
 
 use super::DeclaredView;
@@ -29,16 +28,5 @@ impl Documents for DeclaredView {
 
     async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
         self.inner.delete_document(kind, name, at, by).await
-    }
-}
-
-#[async_trait]
-impl Trail for DeclaredView {
-    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
-        self.inner.events(filter, page).await
-    }
-
-    async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.inner.record(event).await
     }
 }

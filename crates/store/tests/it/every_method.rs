@@ -537,6 +537,31 @@ impl Caller<'_> {
         self.told("revoke_machine_key");
     }
 
+    async fn chain(&mut self) {
+        let now_ms = self.world.now_ms;
+        let (key, by) = (narthex_conformance::audit_chain::key("first", now_ms), self.world.by());
+        assert_eq!(self.directory().create_audit_key(key, by).await.unwrap().len(), 1);
+        self.told("create_audit_key");
+        assert_eq!(self.directory().audit_keys().await.unwrap().len(), 1);
+        self.told("audit_keys");
+        let end = self.directory().chain_end().await.unwrap();
+        self.told("chain_end");
+        let link = narthex_conformance::audit_chain::link(end.map_or(0, |link| link.sequence) + 1);
+        let checkpoint = narthex_conformance::audit_chain::checkpoint(link, now_ms);
+        let extended = self
+            .directory()
+            .extend_chain(link.sequence - 1, vec![link], Some(checkpoint))
+            .await;
+        assert_eq!(extended, Ok(true));
+        self.told("extend_chain");
+        assert_eq!(self.directory().chain_links(link.sequence - 1, 5).await, Ok(vec![link]));
+        self.told("chain_links");
+        assert_eq!(self.directory().checkpoints(0, 5).await.unwrap().len(), 1);
+        self.told("checkpoints");
+        self.directory().last_checkpoint().await.unwrap().unwrap();
+        self.told("last_checkpoint");
+    }
+
     async fn rest(&mut self) {
         let ada = self.world.user("bea").await;
         let tools = self.world.organization("rest", "", "").await;
@@ -581,6 +606,7 @@ impl Caller<'_> {
         };
         self.directory().record(event).await.unwrap();
         self.told("record");
+        self.chain().await;
         for realm in [None, Some(realm("main"))] {
             let listed = self.directory().seen_tags(realm.clone(), Page::first(1)).await.unwrap();
             let next = Page::after(listed.next_cursor.unwrap(), 1);

@@ -12,10 +12,10 @@ use narthex_conformance::erasure::erasure;
 use narthex_conformance::walk::Walk;
 use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
-    Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, IssuerName, Logo,
-    MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit, OrganizationId, OrganizationRole, Page,
-    People, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint, TokenSync,
-    UserFilter,
+    Among, ApiKey, ApiKeyId, AssertionKey, AuditKey, CarrierFilter, ChainHash, ChainLink, Checkpoint, Directory,
+    DocumentAt, DocumentKind, IssuerName, Logo, MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit,
+    OrganizationId, OrganizationRole, Page, People, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes,
+    SecretHash, TokenFingerprint, TokenSync, UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};
@@ -153,6 +153,32 @@ async fn keys(world: &mut World<'_>, organization: OrganizationId, role: ScopedR
         published_until_ms: world.now_ms + 2 * HOUR_MS,
     };
     directory.rotate_assertion_key(key, 0, world.by()).await.unwrap();
+    chain(world).await;
+}
+
+/// The beginning of a hash chain, with a checkpoint and its key.
+async fn chain(world: &World<'_>) {
+    let key = AuditKey {
+        kid: "two".into(),
+        private: SecretBytes(vec![255, 0]),
+        public_jwk: r#"{"kid":"two"}"#.into(),
+        created_at_ms: world.now_ms,
+    };
+    world.directory.create_audit_key(key, world.by()).await.unwrap();
+    let link = |sequence, byte| ChainLink {
+        sequence,
+        hash: ChainHash([byte; 32]),
+    };
+    let checkpoint = Checkpoint {
+        sequence: 2,
+        hash: ChainHash([9; 32]),
+        at_ms: world.now_ms,
+        kid: "two".into(),
+        signature: "AA".into(),
+    };
+    let links = vec![link(1, 8), link(2, 9)];
+    let extended = world.directory.extend_chain(0, links, Some(checkpoint)).await;
+    assert_eq!(extended, Ok(true));
 }
 
 /// From one kind of store to the other and back, by way of each: the same lines, so the same digest.

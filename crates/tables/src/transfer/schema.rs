@@ -5,6 +5,8 @@ use narthex_directory::{
     OrganizationStatus, OrganizationTags, Origin, RemovedKind, SourceKind, TagList, TeamId, UserId, UserStatus, fold,
 };
 
+mod audit_chain;
+
 pub use super::between::BETWEEN;
 pub use super::fields::Fields;
 use super::row::{Cell, Row};
@@ -251,6 +253,9 @@ pub const TABLES: &[Table] = &[
         ],
         agrees: Some(event),
     },
+    audit_chain::LINKS,
+    audit_chain::CHECKPOINTS,
+    audit_chain::KEYS,
     Table {
         name: "api_keys",
         kind: "api_key",

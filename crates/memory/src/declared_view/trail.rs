@@ -1,0 +1,47 @@
+//! `Trail` of a directory as a configuration declares it: that of the directory beneath.
+
+use async_trait::async_trait;
+use narthex_directory::{
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, Listing, Page, RecordedEvent, Trail,
+};
+
+use super::DeclaredView;
+
+#[async_trait]
+impl Trail for DeclaredView {
+    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
+        self.inner.events(filter, page).await
+    }
+
+    async fn record(&self, event: AuditEvent) -> Answer<()> {
+        self.inner.record(event).await
+    }
+
+    async fn chain_end(&self) -> Answer<Option<ChainLink>> {
+        self.inner.chain_end().await
+    }
+
+    async fn chain_links(&self, after: u64, limit: usize) -> Answer<Vec<ChainLink>> {
+        self.inner.chain_links(after, limit).await
+    }
+
+    async fn extend_chain(&self, after: u64, links: Vec<ChainLink>, checkpoint: Option<Checkpoint>) -> Answer<bool> {
+        self.inner.extend_chain(after, links, checkpoint).await
+    }
+
+    async fn checkpoints(&self, after: u64, limit: usize) -> Answer<Vec<Checkpoint>> {
+        self.inner.checkpoints(after, limit).await
+    }
+
+    async fn last_checkpoint(&self) -> Answer<Option<Checkpoint>> {
+        self.inner.last_checkpoint().await
+    }
+
+    async fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
+        self.inner.audit_keys().await
+    }
+
+    async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
+        self.inner.create_audit_key(key, by).await
+    }
+}

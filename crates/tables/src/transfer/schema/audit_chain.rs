@@ -1,0 +1,45 @@
+//! The tables of the hash chain.
+
+use super::super::rules::{hash, public_jwk};
+use super::{Holds, Table, column, text, time};
+
+/// The links.
+pub(super) const LINKS: Table = Table {
+    name: "audit_links",
+    kind: "audit_link",
+    key: 1,
+    columns: &[
+        column("sequence", Holds::Count),
+        column("hash", Holds::Bytes(Some(hash))),
+    ],
+    agrees: None,
+};
+
+/// The checkpoints.
+pub(super) const CHECKPOINTS: Table = Table {
+    name: "audit_checkpoints",
+    kind: "audit_checkpoint",
+    key: 1,
+    columns: &[
+        column("sequence", Holds::Count),
+        column("hash", Holds::Bytes(Some(hash))),
+        time("at_ms"),
+        text("kid"),
+        text("signature"),
+    ],
+    agrees: None,
+};
+
+/// Their keys.
+pub(super) const KEYS: Table = Table {
+    name: "audit_keys",
+    kind: "audit_key",
+    key: 1,
+    columns: &[
+        text("kid"),
+        column("private", Holds::Bytes(None)),
+        column("public_jwk", Holds::Text(Some(public_jwk))),
+        time("created_at_ms"),
+    ],
+    agrees: None,
+};
