@@ -12,7 +12,7 @@ use narthex_directory::{ChainHash, Checkpoint, RecordedEvent};
 use serde_json::{Map, Value};
 
 use crate::canonical::canonical_object;
-use crate::chain::{finish, link};
+use crate::chain::finish;
 use crate::checkpoint::{CheckpointKey, Purpose, checkpoint_members};
 use crate::record::event_object;
 
@@ -58,9 +58,10 @@ impl ExportWriter {
         (writer, line)
     }
 
-    /// Returns the line of an event, given the hash of the event before it, and the hash of this event.
-    pub fn event(&mut self, previous: ChainHash, recorded: &RecordedEvent) -> (String, ChainHash) {
-        let hash = link(previous, recorded).hash;
+    /// Returns the line of an event, given the hash of the event before it and its own, as the store keeps them.
+    ///
+    /// SECURITY: the hash is not computed anew, so that an event that was changed in the store does not fit its hash.
+    pub fn event(&mut self, previous: ChainHash, hash: ChainHash, recorded: &RecordedEvent) -> String {
         let mut members = Map::new();
         members.insert("event".to_owned(), Value::Object(event_object(&recorded.event)));
         members.insert("hash".to_owned(), Value::String(hash.to_string()));
@@ -69,7 +70,7 @@ impl ExportWriter {
         self.count += 1;
         self.first = self.first.or(Some(recorded.sequence));
         self.last = Some(recorded.sequence);
-        (self.line(&members), hash)
+        self.line(&members)
     }
 
     /// Returns the line of a checkpoint. It stands directly after the event that it signs.

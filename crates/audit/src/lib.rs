@@ -6,6 +6,8 @@
 //! ```text
 //! RecordedEvent --link--> ChainLink --CheckpointKey::checkpoint--> Checkpoint
 //!        \-------- ExportWriter --> lines --Verifier--> Report
+//!
+//! Trail --ChainKeeper--> Trail with links      Trail --TrailExport--> lines
 //! ```
 //!
 //! Each event has a hash over itself, its number and the hash of the event before it, so that an event that is changed,
@@ -25,7 +27,9 @@ mod chain;
 mod checkpoint;
 mod csv;
 mod export;
+mod keeper;
 mod ocsf;
+mod reader;
 mod record;
 mod verify;
 
@@ -34,6 +38,8 @@ pub use chain::link;
 pub use checkpoint::{CheckpointKey, KeyError, VerificationKeys};
 pub use csv::{CSV_HEADER, csv_event, csv_row};
 pub use export::{ExportWriter, FORMAT, FORMAT_VERSION};
+pub use keeper::{CHECKPOINT_AFTER_MS, CHECKPOINT_EVENTS, ChainKeeper, KeeperError};
 pub use ocsf::{OCSF_VERSION, ocsf_event};
+pub use reader::{ExportFormat, TrailExport};
 pub use record::{event_object, time_text};
 pub use verify::{PROBLEMS_MAX, Problem, Report, Verifier};

@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
+mod store;
 mod verification;

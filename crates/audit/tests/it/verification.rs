@@ -29,13 +29,12 @@ fn export(all: &[RecordedEvent], from: u64, key: &CheckpointKey) -> String {
     let (mut writer, mut file) = ExportWriter::begin(vec![key.public_jwk()], None);
     let mut previous = ChainHash::GENESIS;
     for recorded in all {
+        let hash = link(previous, recorded).hash;
+        let before = std::mem::replace(&mut previous, hash);
         if recorded.sequence < from {
-            previous = link(previous, recorded).hash;
             continue;
         }
-        let (line, hash) = writer.event(previous, recorded);
-        file.push_str(&line);
-        previous = hash;
+        file.push_str(&writer.event(before, hash, recorded));
         if recorded.sequence.is_multiple_of(4) {
             let sequence = recorded.sequence;
             file.push_str(&writer.checkpoint(&key.checkpoint(ChainLink { sequence, hash }, 9)));
@@ -181,7 +180,7 @@ fn a_filtered_export_proves_its_lines_and_says_that_others_are_left_out() {
     for recorded in events(9, "one") {
         let hash = link(previous, &recorded).hash;
         if recorded.sequence != 4 {
-            file.push_str(&writer.event(previous, &recorded).0);
+            file.push_str(&writer.event(previous, hash, &recorded));
         }
         previous = hash;
     }

@@ -1,0 +1,141 @@
+//! The chain over the trail of a store, and exports from it.
+
+use std::sync::Arc;
+
+use narthex_audit::{
+    CHECKPOINT_AFTER_MS, CSV_HEADER, ChainKeeper, ExportFormat, Report, TrailExport, VerificationKeys, Verifier, link,
+};
+use narthex_directory::{Actor, AuditEvent, By, ChainHash, Directory, EventFilter, Page};
+use narthex_memory::MemoryDirectory;
+use serde_json::{Value, json};
+
+const START_MS: i64 = 1_700_000_000_000;
+
+const BY: By = By {
+    actor: Actor::System,
+    at_ms: START_MS,
+};
+
+async fn record(directory: &dyn Directory, count: usize) {
+    for number in 0..count {
+        let action = if number % 3 == 0 {
+            "user.updated"
+        } else {
+            "team.created"
+        };
+        let mut event = AuditEvent::new(action, Actor::Configuration, START_MS);
+        event.detail.insert("number".to_owned(), number.into());
+        directory.record(event).await.unwrap();
+    }
+}
+
+async fn keeper(directory: &dyn Directory) -> ChainKeeper {
+    ChainKeeper::open(directory, [5; 32], BY).await.unwrap()
+}
+
+async fn export(directory: &Arc<dyn Directory>, format: ExportFormat, filter: EventFilter) -> String {
+    let keeper = keeper(&**directory).await;
+    let mut export = TrailExport::begin(Arc::clone(directory), keeper, format, filter, START_MS + 1)
+        .await
+        .unwrap();
+    let mut file = String::new();
+    while let Some(piece) = export.next_piece().await.unwrap() {
+        file.push_str(&piece);
+    }
+    file
+}
+
+async fn verify(directory: &dyn Directory, file: &str) -> Report {
+    let keys = directory.audit_keys().await.unwrap();
+    let keys: Vec<Value> = keys
+        .iter()
+        .map(|key| serde_json::from_str(&key.public_jwk).unwrap())
+        .collect();
+    let keys = VerificationKeys::parse(&json!({ "keys": keys })).unwrap();
+    let mut verifier = Verifier::new(Some(keys));
+    file.split_inclusive('\n')
+        .for_each(|line| verifier.line(line.as_bytes()));
+    verifier.finish()
+}
+
+fn open() -> Arc<dyn Directory> {
+    Arc::new(MemoryDirectory::default())
+}
+
+#[tokio::test]
+async fn an_export_of_the_whole_trail_verifies() {
+    let directory = open();
+    record(&*directory, 450).await;
+    let file = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let report = verify(&*directory, &file).await;
+    assert!(report.is_valid() && !report.filtered, "{:?}", report.problems);
+    // The first key has an event of its own.
+    assert_eq!((report.events, report.first, report.last), (451, Some(1), Some(451)));
+    assert_eq!(report.checkpoints, 1, "the first part of the chain is signed at once");
+}
+
+#[tokio::test]
+async fn a_filtered_export_verifies_and_has_only_what_was_asked_for() {
+    let directory = open();
+    record(&*directory, 30).await;
+    let filter = EventFilter {
+        action: Some("user.updated".to_owned()),
+        ..EventFilter::default()
+    };
+    let file = export(&directory, ExportFormat::Ndjson, filter.clone()).await;
+    let report = verify(&*directory, &file).await;
+    assert!(report.is_valid() && report.filtered, "{:?}", report.problems);
+    assert_eq!(report.events, 10);
+    let csv = export(&directory, ExportFormat::Csv, filter.clone()).await;
+    assert!(csv.starts_with(CSV_HEADER));
+    assert_eq!(csv.split_terminator("\r\n").count(), 11);
+    let ocsf = export(&directory, ExportFormat::Ocsf, filter).await;
+    assert_eq!(ocsf.lines().count(), 10);
+    assert!(ocsf.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[tokio::test]
+async fn two_keepers_make_one_chain() {
+    let directory = open();
+    record(&*directory, 5).await;
+    let (mut one, mut two) = (keeper(&*directory).await, keeper(&*directory).await);
+    assert_eq!(one.key().kid(), two.key().kid());
+    one.catch_up(&*directory, START_MS).await.unwrap();
+    record(&*directory, 5).await;
+    two.catch_up(&*directory, START_MS).await.unwrap();
+    one.catch_up(&*directory, START_MS).await.unwrap();
+    let links = directory.chain_links(0, 100).await.unwrap();
+    let events = directory
+        .events(EventFilter::default(), Page::default())
+        .await
+        .unwrap()
+        .items;
+    let mut previous = ChainHash::GENESIS;
+    for (recorded, kept) in events.iter().rev().zip(&links) {
+        let made = link(previous, recorded);
+        assert_eq!(made, *kept);
+        previous = made.hash;
+    }
+    assert_eq!((links.len(), events.len()), (11, 11));
+}
+
+#[tokio::test]
+async fn a_checkpoint_follows_when_the_last_one_is_old() {
+    let directory = open();
+    let mut keeper = keeper(&*directory).await;
+    keeper.catch_up(&*directory, START_MS).await.unwrap();
+    record(&*directory, 1).await;
+    keeper.catch_up(&*directory, START_MS + 1).await.unwrap();
+    assert_eq!(directory.last_checkpoint().await.unwrap().unwrap().sequence, 1);
+    keeper
+        .catch_up(&*directory, START_MS + CHECKPOINT_AFTER_MS)
+        .await
+        .unwrap();
+    assert_eq!(directory.last_checkpoint().await.unwrap().unwrap().sequence, 2);
+    // Nothing is signed twice.
+    keeper
+        .catch_up(&*directory, START_MS + 3 * CHECKPOINT_AFTER_MS)
+        .await
+        .unwrap();
+    assert_eq!(directory.checkpoints(0, 10).await.unwrap().len(), 2);
+}
