@@ -240,6 +240,8 @@ fn described(filter: &EventFilter) -> Option<Map<String, Value>> {
         user,
         organization,
         action,
+        actor,
+        text,
         from_ms,
         until_ms,
         order: _,
@@ -248,6 +250,8 @@ fn described(filter: &EventFilter) -> Option<Map<String, Value>> {
         ("user_id", user.map(|id| Value::from(id.to_string()))),
         ("organization_id", organization.map(|id| Value::from(id.to_string()))),
         ("action", action.clone().map(Value::from)),
+        ("actor", actor.clone().map(Value::from)),
+        ("text", text.clone().map(Value::from)),
         ("from_ms", from_ms.map(Value::from)),
         ("until_ms", until_ms.map(Value::from)),
     ];

@@ -1,6 +1,9 @@
-//! The hash chain over the audit trail, as stores keep it.
+//! The hash chain over the audit trail, as stores keep it, and the filters of the trail.
 
-use narthex_directory::{AuditKey, ChainHash, ChainLink, Checkpoint, Directory, EventFilter, Page, SecretBytes};
+use narthex_directory::{
+    Actor, AuditEvent, AuditKey, ChainHash, ChainLink, Checkpoint, Directory, EventFilter, Page, PlatformRole,
+    ScopedRole, SecretBytes,
+};
 
 use crate::world::World;
 
@@ -92,11 +95,51 @@ pub async fn the_first_key_of_checkpoints_stays(directory: &dyn Directory) {
     let keys = directory.create_audit_key(second, world.by()).await;
     assert_eq!(keys, Ok(vec![first.clone()]));
     assert_eq!(directory.audit_keys().await, Ok(vec![first]));
-    let listed = directory.events(EventFilter::default(), Page::default()).await.unwrap();
-    let actions: Vec<&str> = listed
-        .items
-        .iter()
-        .map(|recorded| recorded.event.action.as_str())
-        .collect();
-    assert_eq!(actions, ["audit_key.created"]);
+    assert_eq!(actions(directory, EventFilter::default()).await, ["audit_key.created"]);
+}
+
+/// The actions of the newest events that a filter admits.
+async fn actions(directory: &dyn Directory, filter: EventFilter) -> Vec<String> {
+    let listing = directory.events(filter, Page::first(200)).await.unwrap();
+    let actions = listing.items.into_iter().map(|recorded| recorded.event.action);
+    actions.collect()
+}
+
+pub async fn events_are_found_by_actor_and_by_text(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let ada = world.user("ada").await.id;
+    let mut event = AuditEvent::new("configuration.reloaded", Actor::Configuration, world.now_ms);
+    event.detail.insert("why".into(), "Say \"Hello\" to ÄRA".into());
+    directory.record(event).await.unwrap();
+    world.grant(ada, ScopedRole::Platform(PlatformRole::Viewer)).await;
+    let cases: [(&str, &[&str]); 5] = [
+        ("configuration", &["configuration.reloaded"]),
+        ("alice (uid 1000)", &["grant.opened", "user.created"]),
+        ("command_line", &["grant.opened", "user.created"]),
+        ("alice", &[]),
+        ("Alice (uid 1000)", &[]),
+    ];
+    for (actor, expected) in cases {
+        let filter = EventFilter {
+            actor: Some(actor.into()),
+            ..EventFilter::default()
+        };
+        assert_eq!(actions(directory, filter).await, expected, "{actor}");
+    }
+    for (text, found) in [
+        ("hello", true),
+        ("say \"HELLO\" to", true),
+        ("ÄRA", true),
+        ("ära", false),
+        ("hel%o", false),
+        ("hel_o", false),
+        ("say \\", false),
+    ] {
+        let filter = EventFilter {
+            actor: Some("configuration".into()),
+            text: Some(text.into()),
+            ..EventFilter::default()
+        };
+        assert_eq!(actions(directory, filter).await.len(), usize::from(found), "{text}");
+    }
 }

@@ -243,6 +243,7 @@ macro_rules! conformance_suite {
                 sec_two_nodes_never_extend_the_chain_at_once,
                 checkpoints_are_kept_with_their_links,
                 the_first_key_of_checkpoints_stays,
+                events_are_found_by_actor_and_by_text,
             }
             machine_keys {
                 machine_keys_are_found_by_hash_and_by_id,

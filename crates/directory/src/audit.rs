@@ -146,6 +146,10 @@ pub struct EventFilter {
     pub organization: Option<OrganizationId>,
     /// With this action.
     pub action: Option<String>,
+    /// By an actor of this name, or of this kind.
+    pub actor: Option<String>,
+    /// With this text in the detail; ASCII letters in any case.
+    pub text: Option<String>,
     /// At or after this time, in milliseconds.
     pub from_ms: Option<i64>,
     /// Before this time, in milliseconds.
@@ -165,6 +169,13 @@ pub enum EventOrder {
 }
 
 impl EventFilter {
+    /// Text to look for in the JSON of a detail: escaped as it stands there, its ASCII letters in lower case. For stores.
+    pub fn needle(&self) -> Option<String> {
+        let escaped = Value::String(self.text.clone()?).to_string();
+        let inner = escaped.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        inner.map(str::to_ascii_lowercase)
+    }
+
     /// Tests whether the filter admits an event.
     pub fn admits(&self, event: &AuditEvent) -> bool {
         self.user.is_none_or(|user| event.user == Some(user))
@@ -172,6 +183,13 @@ impl EventFilter {
                 .organization
                 .is_none_or(|organization| event.organization == Some(organization))
             && self.action.as_ref().is_none_or(|action| event.action == *action)
+            && self.actor.as_ref().is_none_or(|actor| {
+                event.actor.kind() == actor || event.actor.name().is_some_and(|name| name == *actor)
+            })
+            && self.needle().is_none_or(|needle| {
+                let detail = Value::Object(event.detail.clone()).to_string();
+                detail.to_ascii_lowercase().contains(&needle)
+            })
             && self.from_ms.is_none_or(|from| event.at_ms >= from)
             && self.until_ms.is_none_or(|until| event.at_ms < until)
     }

@@ -10,7 +10,7 @@ use super::input_rules;
 use super::paging::PageRequest;
 
 /// Filters and order of a list of events. An event must match all that are given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EventQuery {
     /// Id of the user that the event is about.
     pub user: Option<String>,
@@ -18,6 +18,10 @@ pub struct EventQuery {
     pub organization: Option<String>,
     /// Name of the action.
     pub action: Option<String>,
+    /// Name or kind of the actor.
+    pub actor: Option<String>,
+    /// Text in the detail of the event; ASCII letters in any case.
+    pub text: Option<String>,
     /// Earliest time, in milliseconds since the epoch.
     pub from_ms: Option<i64>,
     /// Time before which the event was, in milliseconds since the epoch.
@@ -34,22 +38,29 @@ pub struct EventQuery {
 /// directory fails.
 pub async fn list(caller: &Caller, query: EventQuery, page: PageRequest) -> Result<Listing<RecordedEvent>, OpError> {
     let permit = caller.permit(Action::ReadAudit, None)?;
+    let filter = filter(caller, query).await?;
+    Ok(permit.directory().events(filter, page.page()?).await?)
+}
+
+/// Reads the filters, as the caller wrote them.
+pub(crate) async fn filter(caller: &Caller, query: EventQuery) -> Result<EventFilter, OpError> {
     let organization = match query.organization {
         Some(text) => Some(caller.organization(Action::ReadAudit, &text).await?.1.id),
         None => None,
     };
-    let filter = EventFilter {
+    Ok(EventFilter {
         user: query
             .user
             .map(|id| id.parse().map_err(input_rules::name("user")))
             .transpose()?,
         organization,
         action: query.action.map(known_action).transpose()?,
+        actor: query.actor,
+        text: query.text,
         from_ms: query.from_ms,
         until_ms: query.until_ms,
         order: query.order,
-    };
-    Ok(permit.directory().events(filter, page.page()?).await?)
+    })
 }
 
 /// Maximum number of actions proposed in place of an unknown one.

@@ -68,6 +68,8 @@ async fn events(session: &Session, filter: &EventFilter, page: &Page) -> Outcome
     query.text("e.user_id = ?", filter.user.map(|id| id.to_string()));
     query.text("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.text("e.action = ?", filter.action.clone());
+    query.text("(e.actor_name = ? OR e.actor_kind = ?)", filter.actor.clone());
+    query.text("strpos(lower(e.detail), ?) > 0", filter.needle());
     query.number("e.at_ms >= ?", filter.from_ms);
     query.number("e.at_ms < ?", filter.until_ms);
     let cursor = page.after_number()?;

@@ -69,6 +69,8 @@ fn events(connection: &Connection, filter: &EventFilter, page: &Page) -> Outcome
     query.and("e.user_id = ?", filter.user.map(|id| id.to_string()));
     query.and("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("e.action = ?", filter.action.clone());
+    query.and("(e.actor_name = ? OR e.actor_kind = ?)", filter.actor.clone());
+    query.and("instr(lower(e.detail), ?) > 0", filter.needle());
     query.and("e.at_ms >= ?", filter.from_ms);
     query.and("e.at_ms < ?", filter.until_ms);
     let cursor = page.after_number()?;

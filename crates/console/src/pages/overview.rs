@@ -2,7 +2,6 @@
 
 use askama::Template;
 use narthex_decision::Action;
-use narthex_directory::EventOrder;
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::organizations::{self, OrganizationQuery};
 use narthex_ops::tags::TagListOwner;
@@ -224,14 +223,7 @@ async fn events(visit: &Visit) -> Result<Vec<EventRow>, Failed> {
     if !visit.may(Action::ReadAudit, None) {
         return Ok(Vec::new());
     }
-    let query = EventQuery {
-        user: None,
-        organization: None,
-        action: None,
-        from_ms: None,
-        until_ms: None,
-        order: EventOrder::NewestFirst,
-    };
+    let query = EventQuery::default();
     let latest = PageRequest {
         cursor: None,
         limit: Some(EVENTS_MAX),

@@ -583,6 +583,11 @@ impl Caller<'_> {
                 ..all()
             },
             EventFilter {
+                actor: Some("command_line".into()),
+                text: Some("ada".into()),
+                ..all()
+            },
+            EventFilter {
                 from_ms: Some(self.world.now_ms),
                 until_ms: Some(self.world.now_ms + 1),
                 ..all()

@@ -25,6 +25,12 @@ pub(crate) struct Query {
     /// Returns only events with this action; `docs/reference/audit-events.md` lists all actions.
     #[param(example = "grant.closed")]
     action: Option<String>,
+    /// Returns only events by this actor: its name (an issuer's name, an id, or a system user as `alice (uid 1000)`), or its
+    /// kind.
+    #[param(example = "command_line")]
+    actor: Option<String>,
+    /// Returns only events with this text in their detail; ASCII letters in any case.
+    text: Option<String>,
     /// Returns only events at or after this time.
     from: Option<Time>,
     /// Returns only events before this time.
@@ -58,6 +64,8 @@ pub(crate) async fn list(
         user: query.user,
         organization: query.organization,
         action: query.action,
+        actor: query.actor,
+        text: query.text,
         from_ms: query.from.map(|Time(at_ms)| at_ms),
         until_ms: query.until.map(|Time(at_ms)| at_ms),
         order: query.order.unwrap_or(EventOrder::NewestFirst).into(),

@@ -26,8 +26,8 @@ use narthex_admin::ops::{
     tags,
 };
 use narthex_directory::{
-    Edit, EventOrder, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
-    TeamRole, WaitingState,
+    Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole, TeamRole,
+    WaitingState,
 };
 use serde_json::{Map, Value};
 
@@ -414,19 +414,13 @@ async fn of_webhooks(name: &str, caller: &Caller) -> Answer {
 }
 
 async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
-    let events = EventQuery {
-        user: None,
-        organization: None,
-        action: None,
-        from_ms: None,
-        until_ms: None,
-        order: EventOrder::NewestFirst,
-    };
     Some(match name {
         "list_api_keys" => api_keys::list(caller, page()).await.map(drop),
         "create_api_key" => api_keys::create(caller, new_key(KeyRole::Admin)).await.map(drop),
         "revoke_api_key" => api_keys::revoke(caller, &world.key).await,
-        "list_audit_events" => audit_events::list(caller, events, page()).await.map(drop),
+        "list_audit_events" => audit_events::list(caller, EventQuery::default(), page())
+            .await
+            .map(drop),
         "list_issuers" => issuers::list(caller, page()).map(drop),
         "list_issuer_refusals" => issuers::refusals(caller, "idp").map(drop),
         "propose_issuer" => {

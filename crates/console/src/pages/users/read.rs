@@ -2,7 +2,7 @@
 
 use askama::Template;
 use narthex_decision::Action;
-use narthex_directory::{EventOrder, PAGE_LIMIT_MAX, Scope, SourceKind, User, UserStatus};
+use narthex_directory::{PAGE_LIMIT_MAX, Scope, SourceKind, User, UserStatus};
 use narthex_ops::PageRequest;
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::users::{self, NamedGrant};
@@ -100,11 +100,7 @@ async fn history(visit: &Visit, user: &User) -> Result<Vec<EventRow>, Failed> {
     }
     let query = EventQuery {
         user: Some(user.id.to_string()),
-        organization: None,
-        action: None,
-        from_ms: None,
-        until_ms: None,
-        order: EventOrder::NewestFirst,
+        ..EventQuery::default()
     };
     let latest = PageRequest {
         cursor: None,

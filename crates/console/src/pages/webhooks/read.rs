@@ -253,12 +253,8 @@ async fn names(visit: &Visit, numbers: BTreeSet<u64>) -> Result<Names, Failed> {
     let page_size = u64::try_from(PAGE_LIMIT_MAX).unwrap_or(u64::MAX);
     let after = first.saturating_sub(1).max(last.saturating_sub(page_size));
     let query = EventQuery {
-        user: None,
-        organization: None,
-        action: None,
-        from_ms: None,
-        until_ms: None,
         order: EventOrder::OldestFirst,
+        ..EventQuery::default()
     };
     let page = PageRequest {
         cursor: Some(after.to_string()),

@@ -37,12 +37,9 @@ pub(super) async fn replay(visit: Visit, Named(name): Named, Form(fields): Form)
         return read::show(&visit, &view, StatusCode::UNPROCESSABLE_ENTITY, extra).await;
     };
     let query = EventQuery {
-        user: None,
-        organization: None,
-        action: None,
         from_ms: Some(from_ms),
-        until_ms: None,
         order: EventOrder::OldestFirst,
+        ..EventQuery::default()
     };
     let one = PageRequest {
         cursor: None,
