@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use audit::{AuditCommand, AuditVerifyArgs};
+pub(crate) use audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs, EventFilters};
 pub(crate) use connection::{
     ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionParameters, ConnectionRunArgs, HeldConnection,
 };
@@ -88,7 +88,7 @@ pub(crate) enum Command {
     /// Get into the web console.
     #[command(subcommand)]
     Console(ConsoleCommand),
-    /// Verify exports of the audit trail.
+    /// List, export and verify the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Manage webhooks, and have events sent again.

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 pub(crate) use narthex_terminal as terminal;
 
-use crate::args::{Command, ConnectionCommand};
+use crate::args::{AuditCommand, Command, ConnectionCommand};
 use crate::{demo, serve};
 
 /// Result of a command that did not fail.
@@ -64,7 +64,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Connection(ConnectionCommand::Run(args)) => in_runtime(connection::run(args)),
         Command::Connection(ConnectionCommand::Headers(args)) => connection::headers(&args),
-        Command::Audit(command) => audit::run(command),
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(&args),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
@@ -78,7 +78,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Import(args) => transfer::import(args),
         Command::Serve(args) => in_runtime(async { serve::run(args).await.map(|()| Answer::Yes) }),
         Command::Demo(args) => in_runtime(async { demo::run(args).await.map(|()| Answer::Yes) }),
-        command @ (Command::Organization(_)
+        command @ (Command::Audit(_)
+        | Command::Organization(_)
         | Command::User(_)
         | Command::Team(_)
         | Command::Connection(_)

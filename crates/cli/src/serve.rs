@@ -1,5 +1,6 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
+mod audit_chain;
 mod console;
 mod descriptors;
 mod legible;
@@ -376,7 +377,7 @@ impl Running {
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
-        let background = tokio::spawn(Arc::clone(&gateway).run_background());
+        let background = tokio::spawn(background(Arc::clone(&gateway)));
         let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
         let reload = configuration.map(|path| {
@@ -433,6 +434,12 @@ async fn write_last(gateway: &Gateway, traces: Option<Traces>) -> anyhow::Result
         tokio::task::spawn_blocking(|| traces.stop()).await?;
     }
     Ok(flushed?)
+}
+
+/// Does the work beside the doors, for as long as it is polled.
+async fn background(gateway: Arc<Gateway>) {
+    let chain = audit_chain::keep(Arc::clone(&gateway.engine));
+    tokio::join!(gateway.run_background(), chain);
 }
 
 /// Serves the port of Envoy's external authorization, if there is one.

@@ -1,7 +1,10 @@
 //! The audit trail.
 
+use narthex_audit::{ChainKeeper, KeeperError};
+pub use narthex_audit::{ExportFormat, TrailExport};
+use narthex_clock::random_bytes;
 use narthex_decision::Action;
-use narthex_directory::{ACTIONS, EventFilter, EventOrder, Listing, RecordedEvent};
+use narthex_directory::{ACTIONS, Actor, By, EventFilter, EventOrder, Listing, RecordedEvent};
 use narthex_explain::nearest;
 
 use super::caller::Caller;
@@ -42,8 +45,41 @@ pub async fn list(caller: &Caller, query: EventQuery, page: PageRequest) -> Resu
     Ok(permit.directory().events(filter, page.page()?).await?)
 }
 
+/// Begins an export of the events that a query admits, the oldest first, whatever its order. The pieces are read while they
+/// are sent.
+///
+/// # Errors
+///
+/// As [`list`].
+pub async fn export(caller: &Caller, format: ExportFormat, query: EventQuery) -> Result<TrailExport, OpError> {
+    let permit = caller.permit(Action::ReadAudit, None)?;
+    let filter = filter(caller, query).await?;
+    let (directory, now_ms) = (permit.shared_directory(), permit.now_ms());
+    let by = By {
+        actor: Actor::System,
+        at_ms: now_ms,
+    };
+    let keeper = ChainKeeper::open(&*directory, random_bytes()?, by).await;
+    let keeper = keeper.map_err(|error| match error {
+        KeeperError::Store(error) => OpError::Store(error),
+        KeeperError::Key(error) => OpError::Internal(error.to_string()),
+    })?;
+    Ok(TrailExport::begin(directory, keeper, format, filter, now_ms).await?)
+}
+
+/// Lists the public keys of checkpoints, the newest first, each a JSON Web Key as text.
+///
+/// # Errors
+///
+/// When the caller may not, or the directory fails.
+pub async fn keys(caller: &Caller) -> Result<Vec<String>, OpError> {
+    let permit = caller.permit(Action::ReadAudit, None)?;
+    let keys = permit.directory().audit_keys().await?;
+    Ok(keys.into_iter().map(|key| key.public_jwk).collect())
+}
+
 /// Reads the filters, as the caller wrote them.
-pub(crate) async fn filter(caller: &Caller, query: EventQuery) -> Result<EventFilter, OpError> {
+async fn filter(caller: &Caller, query: EventQuery) -> Result<EventFilter, OpError> {
     let organization = match query.organization {
         Some(text) => Some(caller.organization(Action::ReadAudit, &text).await?.1.id),
         None => None,

@@ -219,6 +219,11 @@ impl<'a> Permit<'a> {
         &*self.caller.operations.directory
     }
 
+    /// The directory, for an answer that is read while it is sent.
+    pub(super) fn shared_directory(self) -> Arc<dyn Directory> {
+        Arc::clone(&self.caller.operations.directory)
+    }
+
     /// The rest of the gateway.
     pub(super) fn gateway(self) -> &'a dyn GatewayApi {
         &*self.caller.operations.gateway

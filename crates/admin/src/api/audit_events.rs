@@ -1,4 +1,4 @@
-//! `/audit-events`: the audit trail.
+//! `/audit-events` and `/audit`: the audit trail, its exports and its keys.
 
 use narthex_directory::{Actor, RecordedEvent, TokenFingerprint};
 use serde::Serialize;
@@ -11,10 +11,15 @@ use super::State;
 use super::time::Time;
 use super::users::TokenBody;
 
+mod export;
+mod keys;
 mod list;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
-    OpenApiRouter::default().routes(routes!(list::list))
+    OpenApiRouter::default()
+        .routes(routes!(list::list))
+        .routes(routes!(export::export))
+        .routes(routes!(keys::keys))
 }
 
 /// An audit event.

@@ -1,13 +1,11 @@
-//! `narthex audit …`
+//! `narthex audit verify`. The other commands on the audit trail need the store.
 
 mod verify;
 
 use super::Answer;
-use crate::args::AuditCommand;
+use crate::args::AuditVerifyArgs;
 
 /// Runs it.
-pub(super) fn run(command: AuditCommand) -> anyhow::Result<Answer> {
-    match command {
-        AuditCommand::Verify(args) => verify::run(&args),
-    }
+pub(super) fn verify(args: &AuditVerifyArgs) -> anyhow::Result<Answer> {
+    verify::run(args)
 }

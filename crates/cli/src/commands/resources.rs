@@ -5,6 +5,7 @@
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
 //! answers, so that a script can move from one to the other.
 
+mod audit;
 mod connection;
 mod console;
 mod deletion;
@@ -46,6 +47,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
+            Command::Audit(command) => audit::run(command).await,
             Command::Organization(command) => organization::run(command).await,
             Command::User(command) => user::run(command).await,
             Command::Team(command) => team::run(command).await,

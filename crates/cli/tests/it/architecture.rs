@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
+            "audit",
             "template",
             "directory",
             "mapping",

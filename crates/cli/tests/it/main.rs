@@ -16,6 +16,8 @@ mod cold_start;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod commands_audit;
+#[cfg(test)]
 mod commands_config;
 #[cfg(test)]
 mod commands_connection;

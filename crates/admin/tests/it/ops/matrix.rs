@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use http::HeaderMap;
 use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
-use narthex_admin::ops::audit_events::{self, EventQuery};
+use narthex_admin::ops::audit_events::{self, EventQuery, ExportFormat};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
@@ -421,6 +421,11 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "list_audit_events" => audit_events::list(caller, EventQuery::default(), page())
             .await
             .map(drop),
+        "list_audit_keys" => audit_events::keys(caller).await.map(drop),
+        "export_audit_events" => {
+            let all = EventQuery::default();
+            audit_events::export(caller, ExportFormat::Ndjson, all).await.map(drop)
+        }
         "list_issuers" => issuers::list(caller, page()).map(drop),
         "list_issuer_refusals" => issuers::refusals(caller, "idp").map(drop),
         "propose_issuer" => {

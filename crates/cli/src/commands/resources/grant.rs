@@ -26,7 +26,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let when = match (as_of, all) {
-                (Some(text), _) => Some(GrantsWhen::AsOf(moment_of(&text)?)),
+                (Some(text), _) => Some(GrantsWhen::AsOf(moment_of("--as-of", &text)?)),
                 (None, true) => Some(GrantsWhen::Ever),
                 (None, false) => None,
             };
@@ -165,10 +165,11 @@ async fn scope_of(context: &AdminContext, scope: &GrantScope) -> anyhow::Result<
     }
 }
 
-fn moment_of(text: &str) -> anyhow::Result<i64> {
+/// Reads the time that an option names, in milliseconds.
+pub(super) fn moment_of(option: &str, text: &str) -> anyhow::Result<i64> {
     let refused = || {
         usage_error(format!(
-            "`--as-of`: `{text}` is not a time; write it as `2026-03-01T12:00:00Z`"
+            "`{option}`: `{text}` is not a time; write it as `2026-03-01T12:00:00Z`"
         ))
     };
     Time::parse(text).map(|at| at.0).ok_or_else(refused)

@@ -1,0 +1,52 @@
+//! The hash chain of the audit trail, kept up while a server runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use narthex_audit::{ChainKeeper, KeeperError};
+use narthex_clock::random_bytes;
+use narthex_directory::{Actor, By};
+use narthex_engine::Engine;
+use tokio::time::MissedTickBehavior;
+
+/// Time between two looks for events that have no link: a link follows its event within a second.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Adds links and checkpoints for as long as it is polled.
+pub(super) async fn keep(engine: Arc<Engine>) {
+    let mut turns = tokio::time::interval(PERIOD);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keeper = None;
+    let mut is_failing = false;
+    loop {
+        turns.tick().await;
+        let failed = turn(&engine, &mut keeper).await.err();
+        if let Some(error) = failed.as_ref().filter(|_| !is_failing) {
+            tracing::warn!(
+                event = "audit_chain_failed",
+                error = %error,
+                "the audit trail has events without a link of its chain; they get theirs when the store answers again"
+            );
+        }
+        is_failing = failed.is_some();
+    }
+}
+
+/// Adds all links that lack now.
+async fn turn(engine: &Engine, kept: &mut Option<ChainKeeper>) -> anyhow::Result<()> {
+    let now_ms = engine.clock.now_ms();
+    let keeper = match kept {
+        Some(keeper) => keeper,
+        None => kept.insert(open(engine, now_ms).await?),
+    };
+    Ok(keeper.catch_up(&*engine.directory, now_ms).await?)
+}
+
+async fn open(engine: &Engine, now_ms: i64) -> anyhow::Result<ChainKeeper> {
+    let by = By {
+        actor: Actor::System,
+        at_ms: now_ms,
+    };
+    let opened: Result<ChainKeeper, KeeperError> = ChainKeeper::open(&*engine.directory, random_bytes()?, by).await;
+    Ok(opened?)
+}

@@ -1,0 +1,107 @@
+//! `narthex audit list|export|verify`, beside a running server.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::commands::narthex;
+use crate::world::{GUARDED, World, member};
+
+/// A server that has let a member in, so that its trail has events.
+async fn world() -> World {
+    let world = World::start().await;
+    let token = member("ada").sign();
+    assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+    world
+}
+
+#[tokio::test]
+async fn an_export_verifies_with_the_key_and_a_changed_one_does_not() {
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (export, keys) = (path("audit.ndjson"), path("keys.json"));
+    world
+        .narthex
+        .command(&["audit", "export", "--output", &export])
+        .unwrap();
+    let set = world.narthex.api().get("/audit/keys").await.unwrap();
+    fs::write(&keys, set.to_string()).unwrap();
+    let verified = narthex(&["audit", "verify", &export, "--key", &keys, "--json"]);
+    let report = verified.json();
+    assert_eq!(
+        (verified.code, &report["valid"]),
+        (0, &Value::Bool(true)),
+        "{verified:?}"
+    );
+    assert_eq!(
+        (&report["origin_proved"], &report["complete"]),
+        (&Value::Bool(true), &Value::Bool(true))
+    );
+    assert_eq!(report["first"], 1);
+    assert!(report["events"].as_u64().unwrap() > 3, "{report}");
+    let text = fs::read_to_string(&export).unwrap();
+    fs::write(&export, text.replacen("user.created", "user.updated", 1)).unwrap();
+    let refused = narthex(&["audit", "verify", &export]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stdout.contains("its hash is not that of the event"),
+        "{}",
+        refused.stdout
+    );
+    let again = world.narthex.command(&["audit", "export", "--output", &export]);
+    assert!(again.is_err(), "an export replaces no file");
+}
+
+#[tokio::test]
+async fn the_api_exports_what_the_command_line_exports() {
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let exported = world
+        .narthex
+        .command(&["audit", "export", "--action", "user.created"])
+        .unwrap();
+    let file = folder.path().join("filtered.ndjson");
+    fs::write(&file, &exported).unwrap();
+    let verified = narthex(&["audit", "verify", file.to_str().unwrap(), "--json"]);
+    let report = verified.json();
+    assert_eq!(
+        (verified.code, &report["complete"]),
+        (0, &Value::Bool(false)),
+        "{verified:?}"
+    );
+    assert_eq!(report["events"], 1);
+    let csv = world.narthex.command(&["audit", "export", "--format", "csv"]).unwrap();
+    assert!(csv.starts_with("sequence,at,actor_kind,"), "{csv}");
+    let listed = world
+        .narthex
+        .command(&["audit", "list", "--actor", "system", "--json"])
+        .unwrap();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let actions: Vec<&str> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["action"].as_str().unwrap())
+        .collect();
+    assert!(actions.contains(&"audit_key.created"), "{actions:?}");
+}
+
+#[test]
+fn a_file_or_a_key_that_is_none_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    fs::write(&file, "{}").unwrap();
+    let (file, missing) = (file.to_str().unwrap(), folder.path().join("none"));
+    let missing = missing.to_str().unwrap();
+    let wrong: [&[&str]; 4] = [
+        &["audit", "verify", missing],
+        &["audit", "verify", file, "--key", missing],
+        &["audit", "verify", file, "--key", file],
+        &["audit", "list", "--action", "user.creatd"],
+    ];
+    for arguments in wrong {
+        let ended = narthex(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}: {ended:?}");
+    }
+}
