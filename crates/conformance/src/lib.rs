@@ -21,6 +21,7 @@
 )]
 
 pub mod access;
+pub mod as_of;
 pub mod audit_chain;
 pub mod declared;
 pub mod deletion;
@@ -237,6 +238,9 @@ macro_rules! conformance_suite {
                 sec_a_logout_ends_cached_answers,
                 sec_a_plan_from_before_a_logout_is_a_conflict,
                 logout_marks_are_kept_until_their_tokens_have_expired,
+            }
+            as_of {
+                roles_at_every_instant_are_those_that_were_answered_then,
             }
             audit_chain {
                 the_chain_is_extended_where_it_ends_and_read_in_parts,

@@ -386,6 +386,10 @@ impl People for DeclaredView {
         self.inner.members(scope, now_ms, page).await
     }
 
+    async fn members_as_of(&self, scope: Scope, at_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        self.inner.members_as_of(scope, at_ms, page).await
+    }
+
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
         self.inner.has_met(organization, user).await
     }

@@ -214,6 +214,11 @@ impl People for MemoryDirectory {
         Ok(self.lock().members(scope, now_ms, &page))
     }
 
+    async fn members_as_of(&self, scope: Scope, at_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        page.after_id()?;
+        Ok(self.lock().members_as_of(scope, at_ms, &page))
+    }
+
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
         Ok(self.lock().has_met(organization, user))
     }

@@ -254,8 +254,21 @@ impl State {
     }
 
     pub(super) fn members(&self, scope: Scope, now_ms: i64, page: &Page) -> Listing<Member> {
+        self.holders(self.open_on(scope).filter(|grant| grant.counts_at(now_ms)), page)
+    }
+
+    pub(super) fn members_as_of(&self, scope: Scope, at_ms: i64, page: &Page) -> Listing<Member> {
+        let held = self
+            .grants
+            .values()
+            .filter(|grant| grant.scope() == scope && grant.held_at(at_ms));
+        self.holders(held, page)
+    }
+
+    /// Users who hold these grants.
+    fn holders<'g>(&self, grants: impl Iterator<Item = &'g Grant>, page: &Page) -> Listing<Member> {
         let mut members: BTreeMap<UserId, Vec<Grant>> = BTreeMap::new();
-        for grant in self.open_on(scope).filter(|grant| grant.counts_at(now_ms)) {
+        for grant in grants {
             if is_after(page, &grant.user.to_string()) {
                 members.entry(grant.user).or_default().push(grant.clone());
             }

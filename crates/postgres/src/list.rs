@@ -307,14 +307,35 @@ pub(super) async fn lapsed(session: &Session, now_ms: i64, limit: usize) -> Outc
     collect(session, &sql, &[Box::new(now_ms), Box::new(limit)], rows::grant).await
 }
 
-/// Users and the grants that make them members, one row for each grant: one statement, and so one moment.
 pub(super) async fn members(session: &Session, scope: Scope, now_ms: i64, page: &Page) -> Outcome<Listing<Member>> {
+    let counts = format!("{OPEN} AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > $2)");
+    holders(session, scope, (&counts, now_ms), page).await
+}
+
+pub(super) async fn members_as_of(
+    session: &Session,
+    scope: Scope,
+    at_ms: i64,
+    page: &Page,
+) -> Outcome<Listing<Member>> {
+    let held = "g.granted_at_ms <= $2 AND (g.revoked_at_ms IS NULL OR g.revoked_at_ms > $2) \
+                AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > $2)";
+    holders(session, scope, (held, at_ms), page).await
+}
+
+/// Users and the grants that make them members, by a condition on a time, which it names `$2`. One row for each grant: one
+/// statement, and so one moment.
+async fn holders(
+    session: &Session,
+    scope: Scope,
+    (counts, at_ms): (&str, i64),
+    page: &Page,
+) -> Outcome<Listing<Member>> {
     let on = match scope {
         Scope::Platform => "g.organization_id IS NULL AND g.team_id IS NULL AND $1::text IS NULL",
         Scope::Organization(_) => "g.organization_id = $1",
         Scope::Team(_) => "g.team_id = $1",
     };
-    let counts = format!("{OPEN} AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > $2)");
     let sql = format!(
         "SELECT {USER}, {GRANT} FROM users u JOIN grants g ON g.user_id = u.id AND {on} AND {counts} \
          WHERE u.id IN (SELECT DISTINCT g.user_id FROM grants g WHERE {on} AND {counts} \
@@ -323,7 +344,7 @@ pub(super) async fn members(session: &Session, scope: Scope, now_ms: i64, page: 
     let (organization, team) = scope_columns(scope);
     let values: [Value<'_>; 4] = [
         Box::new(organization.or(team)),
-        Box::new(now_ms),
+        Box::new(at_ms),
         Box::new(page.after_id()?.unwrap_or_default().to_owned()),
         Box::new(one_more(page)),
     ];

@@ -184,6 +184,10 @@ impl People for PostgresDirectory {
         Ok(list::members(&self.session().await?, scope, now_ms, &page).await?)
     }
 
+    async fn members_as_of(&self, scope: Scope, at_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        Ok(list::members_as_of(&self.session().await?, scope, at_ms, &page).await?)
+    }
+
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
         Ok(list::has_met(&self.session().await?, organization, user).await?)
     }

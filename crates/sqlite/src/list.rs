@@ -275,6 +275,28 @@ pub(super) fn lapsed(connection: &Connection, now_ms: i64, limit: usize) -> Outc
 }
 
 pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: &Page) -> Outcome<Listing<Member>> {
+    let counts = "g.revoked_at_ms IS NULL AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?2)";
+    holders(connection, scope, (counts, now_ms), page)
+}
+
+pub(super) fn members_as_of(
+    connection: &Connection,
+    scope: Scope,
+    at_ms: i64,
+    page: &Page,
+) -> Outcome<Listing<Member>> {
+    let held = "g.granted_at_ms <= ?2 AND (g.revoked_at_ms IS NULL OR g.revoked_at_ms > ?2) \
+                AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?2)";
+    holders(connection, scope, (held, at_ms), page)
+}
+
+/// Users who hold grants that count, by a condition on a time, which it names `?2`.
+fn holders(
+    connection: &Connection,
+    scope: Scope,
+    (counts, at_ms): (&str, i64),
+    page: &Page,
+) -> Outcome<Listing<Member>> {
     let on = match scope {
         Scope::Platform => "g.organization_id IS NULL AND g.team_id IS NULL AND ?1 IS NULL",
         Scope::Organization(_) => "g.organization_id = ?1",
@@ -282,19 +304,18 @@ pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: 
     };
     let (organization, team) = scope_columns(scope);
     let scope_id = organization.or(team);
-    let counts = "g.revoked_at_ms IS NULL AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?2)";
     let sql = format!(
         "SELECT {USER} FROM users u WHERE u.id IN (SELECT DISTINCT g.user_id FROM grants g WHERE {on} AND {counts} \
          AND g.user_id > ?3 ORDER BY g.user_id LIMIT ?4) ORDER BY u.id"
     );
     let after = page.after_id()?.unwrap_or_default();
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
-    let values: [&dyn ToSql; 4] = [&scope_id, &now_ms, &after, &limit];
+    let values: [&dyn ToSql; 4] = [&scope_id, &at_ms, &after, &limit];
     let users = collect(connection, &sql, values, rows::user)?;
     let sql = format!("SELECT {GRANT} FROM grants g WHERE {on} AND {counts} AND g.user_id = ?3 ORDER BY g.id");
     let mut members = Vec::with_capacity(users.len());
     for user in users {
-        let values = params![scope_id, now_ms, user.id.to_string()];
+        let values = params![scope_id, at_ms, user.id.to_string()];
         let grants = collect(connection, &sql, values, rows::grant)?;
         if let Some(role) = rules::highest_role(&grants) {
             members.push(Member { user, role, grants });

@@ -205,6 +205,12 @@ impl People for SqliteDirectory {
             .await
     }
 
+    async fn members_as_of(&self, scope: Scope, at_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        self.readers
+            .read(move |connection| list::members_as_of(connection, scope, at_ms, &page))
+            .await
+    }
+
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
         self.readers
             .read(move |connection| list::has_met(connection, organization, user))

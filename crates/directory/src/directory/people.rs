@@ -108,6 +108,10 @@ pub trait People: Send + Sync {
     /// Users who hold a role in an organization or team (or on the platform) at `now_ms`, by user id.
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
 
+    /// Users who held a role in an organization or team (or on the platform) at a time, by user id, each with the grants
+    /// held then and the highest role of them. A grant counts by its own times alone, whatever is configured now.
+    async fn members_as_of(&self, scope: Scope, at_ms: i64, page: Page) -> Answer<Listing<Member>>;
+
     /// Tests whether a user and an organization have met: the user holds a grant in it or in one of its teams, or a
     /// token gave the user one there once. Lapsed grants count until they are closed.
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool>;

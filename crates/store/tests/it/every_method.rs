@@ -392,6 +392,11 @@ impl Caller<'_> {
             self.directory().members(scope, now_ms, Page::first(5)).await.unwrap();
         }
         self.told("members");
+        for scope in [Scope::Platform, Scope::Organization(tools.id), Scope::Team(team.id)] {
+            let page = Page::first(5);
+            self.directory().members_as_of(scope, now_ms, page).await.unwrap();
+        }
+        self.told("members_as_of");
         let all = [
             Among::Everybody,
             Among::Members(tools.id, now_ms),
