@@ -40,6 +40,7 @@ mod error;
 mod error_code;
 mod explain;
 mod extract;
+mod grants;
 mod idempotency;
 mod issuers;
 mod machine_keys;
@@ -62,6 +63,7 @@ pub use error::ApiError;
 pub use error_code::ErrorCode;
 pub use explain::{ExplainRequest, RequestToExplain};
 pub(crate) use extract::CallerSlot;
+pub use grants::{HeldGrantBody, HeldRoleBody};
 pub use issuers::{
     IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, ProposalBody, ProposedSettingBody, ProviderBody,
     RefusedKeyBody,
@@ -163,6 +165,7 @@ fn operations() -> OpenApiRouter<State> {
         .merge(routes::operations())
         .merge(explain::operations())
         .merge(audit_events::operations())
+        .merge(grants::operations())
         .merge(tags::operations())
         .merge(api_keys::operations())
         .merge(machine_keys::operations())

@@ -22,6 +22,7 @@
 //! * A signature says for what it was made, so that one of a checkpoint is none of an export.
 //! * A file that differs in one byte from a file that was exported does not verify.
 
+mod as_of;
 mod canonical;
 mod chain;
 mod checkpoint;
@@ -33,6 +34,7 @@ mod reader;
 mod record;
 mod verify;
 
+pub use as_of::{HeldGrant, HeldRole, ROLES_CSV_HEADER, held_roles, origin, roles_csv};
 pub use canonical::canonical;
 pub use chain::link;
 pub use checkpoint::{CheckpointKey, KeyError, VerificationKeys};

@@ -100,5 +100,5 @@ pub async fn roles_at_every_instant_are_those_that_were_answered_then(directory:
             }
         }
     }
-    assert_eq!(then(directory, scopes[1], 0).await, Vec::new());
+    assert_eq!(then(directory, scopes[1], 0).await, Held::new());
 }

@@ -15,6 +15,7 @@ use narthex_clock::Clock;
 use narthex_directory::Directory;
 
 pub mod api_keys;
+pub mod as_of;
 pub mod audit_events;
 mod authentication;
 mod caller;

@@ -79,11 +79,11 @@ pub struct GroupMembers {
 }
 
 /// A group that was found.
-struct GroupScope {
-    scope: Scope,
+pub(super) struct GroupScope {
+    pub(super) scope: Scope,
     /// The organization itself, or the team's organization.
-    home: Option<OrganizationId>,
-    name: String,
+    pub(super) home: Option<OrganizationId>,
+    pub(super) name: String,
 }
 
 impl From<Organization> for GroupScope {
@@ -106,7 +106,11 @@ impl From<Team> for GroupScope {
     }
 }
 
-async fn find<'c>(caller: &'c Caller, action: Action, group: Group<'_>) -> Result<(Permit<'c>, GroupScope), OpError> {
+pub(super) async fn find<'c>(
+    caller: &'c Caller,
+    action: Action,
+    group: Group<'_>,
+) -> Result<(Permit<'c>, GroupScope), OpError> {
     match group {
         Group::Organization(text) => {
             let (permit, organization) = caller.organization(action, text).await?;
@@ -159,7 +163,11 @@ async fn member(permit: Permit<'_>, on: GroupScope, user: UserId) -> Result<Grou
 }
 
 /// Returns the user as a member of this scope; `None` if its grants give no role there.
-async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<EffectiveMember>, OpError> {
+pub(super) async fn effective(
+    permit: Permit<'_>,
+    scope: Scope,
+    user: UserId,
+) -> Result<Option<EffectiveMember>, OpError> {
     let Some(standing) = permit.directory().standing(user).await? else {
         return Ok(None);
     };

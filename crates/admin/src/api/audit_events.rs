@@ -61,21 +61,27 @@ pub struct ActorBody {
     pub token: Option<TokenBody>,
 }
 
-impl From<RecordedEvent> for EventBody {
-    fn from(RecordedEvent { sequence, event }: RecordedEvent) -> Self {
-        let (kind, name) = (event.actor.kind(), event.actor.name());
-        let token = match event.actor {
+impl From<Actor> for ActorBody {
+    fn from(actor: Actor) -> Self {
+        let (kind, name) = (actor.kind(), actor.name());
+        let token = match actor {
             Actor::Token { token, .. } => token,
             _ => TokenFingerprint::default(),
         };
         Self {
+            kind,
+            name,
+            token: TokenBody::of(token),
+        }
+    }
+}
+
+impl From<RecordedEvent> for EventBody {
+    fn from(RecordedEvent { sequence, event }: RecordedEvent) -> Self {
+        Self {
             sequence,
             at: Time(event.at_ms),
-            actor: ActorBody {
-                kind,
-                name,
-                token: TokenBody::of(token),
-            },
+            actor: event.actor.into(),
             action: event.action,
             user_id: event.user.map(|id| id.to_string()),
             organization_id: event.organization.map(|id| id.to_string()),

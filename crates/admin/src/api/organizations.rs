@@ -1,6 +1,6 @@
 //! `/organizations`: organizations, the tags that give roles in them, and their members.
 
-use narthex_directory::{EffectiveGrant, EffectiveMember, Organization, TagList};
+use narthex_directory::{EffectiveGrant, EffectiveMember, Organization, TagList, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +15,7 @@ use super::response::{List, VersionedRecord};
 use super::time::Time;
 use super::users::GrantBody;
 use super::wire_enums::{Membership, OrganizationStatus, Origin, UserStatus};
+use narthex_ops::as_of::PastRole;
 use narthex_ops::members::{GroupMember, GroupMembers};
 use narthex_ops::organizations::TagsInput;
 
@@ -165,6 +166,20 @@ pub struct MemberUser {
     pub status: UserStatus,
 }
 
+impl MemberUser {
+    /// Builds the part of a user that is shown.
+    pub(crate) fn of(user: User) -> Self {
+        Self {
+            realm: user.realm.to_string(),
+            external_id: user.external_id.to_string(),
+            username: user.username.to_string(),
+            email: user.profile.email,
+            name: user.profile.name,
+            status: user.status.into(),
+        }
+    }
+}
+
 impl From<GroupMember> for MemberBody {
     fn from(GroupMember { group, member }: GroupMember) -> Self {
         Self::new(member, &group)
@@ -178,20 +193,24 @@ impl From<GroupMembers> for List<MemberBody> {
 }
 
 impl MemberBody {
+    /// Builds the member that a user was at a past time, in an organization or team with this name.
+    pub(crate) fn past(past: PastRole, name: &str) -> Self {
+        let PastRole { held, effective, .. } = past;
+        let member = EffectiveMember {
+            user: held.user,
+            role: held.role,
+            grants: effective,
+        };
+        Self::new(member, name)
+    }
+
     /// Builds the member of an organization or team with this name.
     pub fn new(member: EffectiveMember, name: &str) -> Self {
         let EffectiveMember { user, role, grants } = member;
         let grant = |grant: EffectiveGrant| GrantBody::new(grant, Some(name.to_owned()));
         Self {
             user_id: user.id.to_string(),
-            user: MemberUser {
-                realm: user.realm.to_string(),
-                external_id: user.external_id.to_string(),
-                username: user.username.to_string(),
-                email: user.profile.email,
-                name: user.profile.name,
-                status: user.status.into(),
-            },
+            user: MemberUser::of(user),
             role: role.role_str(),
             grants: grants.into_iter().map(grant).collect(),
         }

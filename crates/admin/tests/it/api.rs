@@ -6,6 +6,7 @@ mod connections;
 mod errors;
 mod explain;
 mod fixture;
+mod grants;
 mod idempotency;
 mod issuers;
 mod machine_keys;

@@ -21,6 +21,25 @@ pub(crate) enum AuditCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// List who held which role at a time, with the tag or claim, the token, the actor and the reason.
+    Roles {
+        /// Time, such as `2026-03-01T12:00:00Z`. By default the current time.
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
+        /// Roles in this organization (name or id). Without `--organization` and `--team`: platform roles.
+        #[arg(long, conflicts_with = "team")]
+        organization: Option<String>,
+        /// Roles in this team (id).
+        #[arg(long)]
+        team: Option<String>,
+        /// Print a table for spreadsheets, with one line for each grant.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        #[command(flatten)]
+        page: ListPage,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Export the audit trail, the oldest event first.
     Export(AuditExportArgs),
     /// Verify an exported file, without the store: that nothing in it was changed, removed, moved or added.

@@ -113,6 +113,9 @@ pub(crate) enum OrganizationCommand {
     Members {
         /// Name or id of the organization.
         organization: String,
+        /// Show the members at this time, such as `2026-03-01T12:00:00Z`, with the grants held then.
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]
@@ -197,6 +200,9 @@ pub(crate) enum TeamCommand {
     Members {
         /// Id of the team, or the name if only one team has it.
         team: String,
+        /// Show the members at this time, such as `2026-03-01T12:00:00Z`, with the grants held then.
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]

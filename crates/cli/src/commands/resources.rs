@@ -15,6 +15,7 @@ mod grant;
 mod key;
 mod machine_key;
 mod organization;
+mod past_roles;
 mod team;
 mod user;
 mod webhook;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use http::HeaderMap;
 use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
+use narthex_admin::ops::as_of::{self, RoleScope};
 use narthex_admin::ops::audit_events::{self, EventQuery, ExportFormat};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::erasure::ErasureTerms;
@@ -421,6 +422,10 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "list_audit_events" => audit_events::list(caller, EventQuery::default(), page())
             .await
             .map(drop),
+        "list_grants" => {
+            let of_platform = as_of::list(caller, RoleScope::Platform, None, page());
+            of_platform.await.map(drop)
+        }
         "list_audit_keys" => audit_events::keys(caller).await.map(drop),
         "export_audit_events" => {
             let all = EventQuery::default();

@@ -12,6 +12,7 @@ use narthex_directory::{Actor, By, EventFilter, EventOrder};
 use serde_json::Value;
 
 use super::grant::moment_of;
+use super::past_roles::{self, PastRolesAsked};
 use super::table::Table;
 use super::{AdminContext, Answer, gather, usage_error};
 use crate::args::{AuditCommand, AuditExportArgs, Common, EventFilters, ListPage, Output};
@@ -22,6 +23,23 @@ use crate::commands::terminal::moment;
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<Answer> {
     match command {
         AuditCommand::List { filters, page, common } => list(filters, page, &common).await,
+        AuditCommand::Roles {
+            as_of,
+            organization,
+            team,
+            csv,
+            page,
+            common,
+        } => {
+            let context = AdminContext::open(&common).await?;
+            let asked = PastRolesAsked {
+                as_of,
+                organization,
+                team,
+                csv,
+            };
+            past_roles::list(&context, asked, page).await
+        }
         AuditCommand::Export(args) => export(args).await,
         AuditCommand::Verify(_) => anyhow::bail!("this is no command on the directory"),
     }

@@ -4,12 +4,13 @@ use narthex_admin::api::{List, MemberBody, OrganizationBody, Origin};
 use narthex_admin::ops::organizations::deletion::DeletionTerms;
 use narthex_clock::NewIds;
 use narthex_directory::{
-    Edit, ExternalId, Listing, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, RemovedKind,
-    Scope, TagList,
+    Edit, EffectiveMember, ExternalId, Listing, Member, MembershipRule, NewOrganization, OrganizationDetails,
+    OrganizationEdit, OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags,
+    Realm, RemovedKind, Scope, TagList,
 };
 use narthex_mapping::profile;
 
+use super::grant::moment_of;
 use super::table::Table;
 use super::{AdminContext, Answer, effective_origin, gather, usage_error};
 use super::{deletion, erasure};
@@ -60,9 +61,10 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
         } => erasure::lift(RemovedKind::Organization, external_id, realm, &common).await,
         OrganizationCommand::Members {
             organization,
+            as_of,
             page,
             common,
-        } => members(&organization, page, &common).await,
+        } => members(&organization, as_of, page, &common).await,
     }
 }
 
@@ -218,16 +220,46 @@ async fn update(
     show(&context, &updated.into())
 }
 
-async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+async fn members(organization: &str, as_of: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let context = AdminContext::open(common).await?;
     let organization = context.organization(organization).await?;
     list_members(
         &context,
         Scope::Organization(organization.id),
         organization.name.as_str(),
+        as_of,
         page,
     )
     .await
+}
+
+/// Reads the members of a scope now, or (with `as_of`) those at a past time, with the grants and the roles held then.
+async fn members_of(
+    context: &AdminContext,
+    scope: Scope,
+    as_of: Option<String>,
+    page: ListPage,
+) -> anyhow::Result<Listing<EffectiveMember>> {
+    let Some(text) = as_of else {
+        let now_ms = context.now_ms();
+        let found = gather(page, |page| context.directory.members(scope, now_ms, page)).await?;
+        return Ok(Listing {
+            items: context.grant_policy().members(found.items).await?,
+            next_cursor: found.next_cursor,
+        });
+    };
+    let at_ms = moment_of("--as-of", &text)?;
+    let found = gather(page, |page| context.directory.members_as_of(scope, at_ms, page)).await?;
+    let mut policy = context.grant_policy();
+    let mut members = Vec::with_capacity(found.items.len());
+    for Member { user, role, grants } in found.items {
+        let grants = policy.effective_grants(&user.realm, grants).await?;
+        members.push(EffectiveMember { user, role, grants });
+    }
+    Ok(Listing {
+        items: members,
+        next_cursor: found.next_cursor,
+    })
 }
 
 /// Lists the members of an organization or a team, with the role and its source.
@@ -235,14 +267,10 @@ pub(super) async fn list_members(
     context: &AdminContext,
     scope: Scope,
     name: &str,
+    as_of: Option<String>,
     page: ListPage,
 ) -> anyhow::Result<Answer> {
-    let now_ms = context.now_ms();
-    let found = gather(page, |page| context.directory.members(scope, now_ms, page)).await?;
-    let found = Listing {
-        items: context.grant_policy().members(found.items).await?,
-        next_cursor: found.next_cursor,
-    };
+    let found = members_of(context, scope, as_of, page).await?;
     let origins: Vec<String> = found
         .items
         .iter()

@@ -76,10 +76,15 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             let changed = context.directory.update_team(team, None, edit, context.by()).await?;
             show(&context, changed.into()).await
         }
-        TeamCommand::Members { team, page, common } => {
+        TeamCommand::Members {
+            team,
+            as_of,
+            page,
+            common,
+        } => {
             let context = AdminContext::open(&common).await?;
             let team = context.team(&team).await?;
-            list_members(&context, Scope::Team(team.id), &team.name, page).await
+            list_members(&context, Scope::Team(team.id), &team.name, as_of, page).await
         }
     }
 }
