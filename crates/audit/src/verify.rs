@@ -4,7 +4,7 @@ mod line;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use narthex_directory::{ChainHash, ChainLink};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::line::{EndLine, EventLine, HeaderLine, Line, SignedLine};
 use crate::chain::{finish, link_hash};
@@ -51,6 +51,27 @@ impl Report {
     /// Tests whether the file is as it was exported.
     pub fn is_valid(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Returns the report as JSON, for programs.
+    pub fn to_json(&self) -> Value {
+        let problems: Vec<Value> = self
+            .problems
+            .iter()
+            .map(|problem| json!({ "line": problem.line, "sequence": problem.sequence, "message": problem.message }))
+            .collect();
+        json!({
+            "valid": self.is_valid(),
+            "origin_proved": self.is_valid() && self.origin_proved,
+            "complete": self.is_valid() && !self.filtered,
+            "events": self.events,
+            "first": self.first,
+            "last": self.last,
+            "checkpoints": self.checkpoints,
+            "kid": self.kid,
+            "problems": problems,
+            "more_problems": self.more_problems,
+        })
     }
 
     fn note(&mut self, line: u64, sequence: Option<u64>, message: String) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use narthex_audit::{Report, VerificationKeys, Verifier};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::AuditVerifyArgs;
 use crate::commands::input::{file, usage_error};
@@ -29,7 +29,7 @@ pub(super) fn run(args: &AuditVerifyArgs) -> anyhow::Result<Answer> {
     };
     let report = report.with_context(|| format!("while reading `{}`", args.file.display()))?;
     print(&if args.output.json {
-        format!("{}\n", json_of(&report))
+        format!("{}\n", report.to_json())
     } else {
         text_of(&report, OutputStyle::of_stdout())
     })?;
@@ -61,26 +61,6 @@ fn examine(mut input: impl BufRead, keys: Option<VerificationKeys>) -> io::Resul
         }
         verifier.line(&line);
     }
-}
-
-fn json_of(report: &Report) -> Value {
-    let problems: Vec<Value> = report
-        .problems
-        .iter()
-        .map(|problem| json!({ "line": problem.line, "sequence": problem.sequence, "message": problem.message }))
-        .collect();
-    json!({
-        "valid": report.is_valid(),
-        "origin_proved": report.is_valid() && report.origin_proved,
-        "complete": report.is_valid() && !report.filtered,
-        "events": report.events,
-        "first": report.first,
-        "last": report.last,
-        "checkpoints": report.checkpoints,
-        "kid": report.kid,
-        "problems": problems,
-        "more_problems": report.more_problems,
-    })
 }
 
 fn text_of(report: &Report, style: OutputStyle) -> String {
@@ -145,7 +125,7 @@ mod tests {
             text.contains("origin       not proved") && text.contains("--key"),
             "{text}"
         );
-        assert_eq!(json_of(&report)["origin_proved"], false);
+        assert_eq!(report.to_json()["origin_proved"], false);
         let keys = VerificationKeys::parse(&key.public_jwk()).unwrap();
         let report = examine(export.as_bytes(), Some(keys)).unwrap();
         assert!(text_of(&report, OutputStyle::Plain).contains(&format!("proved: signed with the key {}", key.kid())));
