@@ -36,6 +36,7 @@ use narthex_ops::Operations;
 mod api_keys;
 mod audit_events;
 mod connections;
+mod denials;
 mod error;
 mod error_code;
 mod explain;
@@ -59,6 +60,7 @@ mod wire_enums;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
 pub use connections::{ConnectionBody, ConnectionMetadata, NeededBody, ShownMessage, TestedConnection};
+pub use denials::DenialBody;
 pub use error::ApiError;
 pub use error_code::ErrorCode;
 pub use explain::{ExplainRequest, RequestToExplain};
@@ -166,6 +168,7 @@ fn operations() -> OpenApiRouter<State> {
         .merge(explain::operations())
         .merge(audit_events::operations())
         .merge(grants::operations())
+        .merge(denials::operations())
         .merge(tags::operations())
         .merge(api_keys::operations())
         .merge(machine_keys::operations())

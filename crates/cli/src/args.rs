@@ -88,6 +88,13 @@ pub(crate) enum Command {
     /// Get into the web console.
     #[command(subcommand)]
     Console(ConsoleCommand),
+    /// Show why a request was refused in the last hour, on any node.
+    Why {
+        /// Id of the request, which its client was told.
+        request_id: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// List, export and verify the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),

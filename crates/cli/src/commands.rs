@@ -87,7 +87,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Key(_)
         | Command::MachineKey(_)
         | Command::Console(_)
-        | Command::Webhook(_)) => resources::run(command),
+        | Command::Webhook(_)
+        | Command::Why { .. }) => resources::run(command),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod as_of;
 pub mod audit_chain;
 pub mod declared;
 pub mod deletion;
+pub mod denials;
 pub mod dice;
 pub mod each;
 pub mod erasure;
@@ -238,6 +239,9 @@ macro_rules! conformance_suite {
                 sec_a_logout_ends_cached_answers,
                 sec_a_plan_from_before_a_logout_is_a_conflict,
                 logout_marks_are_kept_until_their_tokens_have_expired,
+            }
+            denials {
+                denials_are_found_for_an_hour_and_listed_newest_first,
             }
             as_of {
                 roles_at_every_instant_are_those_that_were_answered_then,

@@ -24,6 +24,7 @@ mod change;
 mod command;
 mod declaration;
 mod deletion;
+mod denial;
 mod desired;
 mod directory;
 pub mod document;
@@ -64,6 +65,7 @@ pub use command::{
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, met, rehearse_declaration};
 pub use deletion::{Deletion, OrganizationContent, OrganizationToDelete, removed_organization};
+pub use denial::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 pub use desired::{
     Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, ProviderSession,
     Provision, SyncMode, SyncPolicy,

@@ -16,6 +16,7 @@ use crate::freshness::DirectoryContact;
 use crate::issuer_refusals::IssuerRefusals;
 use crate::machine_key::MachineKeyUses;
 use crate::metrics::Metrics;
+use crate::recent_denials;
 use crate::runtime::Runtime;
 use crate::session::SessionCache;
 use crate::spent_states::SpentStates;
@@ -175,7 +176,13 @@ impl Engine {
     /// The tasks are independent: one that waits for its turn to write, perhaps behind a node that has stopped, must
     /// not keep this node from hearing of changes.
     pub async fn run_background(&self) {
-        tokio::join!(self.hear(), self.write_down(), self.keep_house(), self.mind_the_clock());
+        tokio::join!(
+            self.hear(),
+            self.write_down(),
+            self.keep_denials(),
+            self.keep_house(),
+            self.mind_the_clock()
+        );
     }
 
     /// Hears of changes by another process (the command line on this host, another node).
@@ -195,6 +202,20 @@ impl Engine {
             if let Err(error) = self.machine_key_uses.record(&*self.directory).await {
                 self.failed("recording the uses of machine keys", &error);
             }
+        }
+    }
+
+    /// Keeps denials for all nodes to look up.
+    async fn keep_denials(&self) {
+        let mut turns = every(recent_denials::TURN);
+        let mut is_failing = false;
+        loop {
+            turns.tick().await;
+            let kept = self.metrics.denials.keep(&*self.directory, self.clock.now_ms()).await;
+            if let Some(error) = kept.as_ref().err().filter(|_| !is_failing) {
+                self.failed("keeping denials for an hour", error);
+            }
+            is_failing = kept.is_err();
         }
     }
 
@@ -233,6 +254,9 @@ impl Engine {
         }
         if let Err(error) = self.directory.delete_lapsed_sessions(LAPSED_PER_ROUND, at_ms).await {
             self.failed("deleting sessions that have ended", &error);
+        }
+        if let Err(error) = self.directory.keep_denials(Vec::new(), at_ms).await {
+            self.failed("deleting denials that are an hour old", &error);
         }
         if let Err(error) = self.assertions.rotate(&*self.directory, at_ms).await {
             self.failed("rotating the assertion keys", &error);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use narthex_decision::Reason;
 use narthex_directory::{IssuerName, OrganizationName, SyncPlan, UserId};
 use narthex_template::is_disruptive;
+use serde_json::{Map, Value};
 
 use crate::cache::by_token::Caller;
 use crate::inbound::Inbound;
@@ -126,7 +127,7 @@ impl Event<'_> {
             } => {
                 metrics.refused(inbound.door, refusal.reason);
                 trace::decided(inbound, request_id, Err(refusal));
-                denied(inbound, request_id, refusal, Duration::ZERO);
+                denied(metrics, inbound, request_id, refusal, Duration::ZERO);
             }
             Event::Synced { issuer, plan } => {
                 metrics.synced(issuer, plan.changes.len());
@@ -230,11 +231,14 @@ fn decided(
             issuer = passed.answer.caller().and_then(Caller::issuer_name).map(IssuerName::as_str),
             rule = %passed.answer.allowed().rule, took_us = micros(took),
         ),
-        Err(refusal) => denied(inbound, request_id, refusal, took),
+        Err(refusal) => denied(metrics, inbound, request_id, refusal, took),
     }
 }
 
-fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Duration) {
+fn denied(metrics: &Metrics, inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Duration) {
+    metrics
+        .denials
+        .note(request_id, || denial_facts(inbound, refusal, took));
     let about = refusal.about.as_deref();
     tracing::info!(
         event = "denied", door = inbound.door.as_str(), request_id, client = inbound.client().map(tracing::field::display),
@@ -245,6 +249,44 @@ fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Dura
         organization = about.and_then(|about| about.organization.as_ref()).map(OrganizationName::as_str),
         took_us = micros(took),
     );
+}
+
+/// Returns the facts of a denial that are kept for an hour: those of its line in the log, and the words for its client.
+fn denial_facts(inbound: &Inbound<'_>, refusal: &Refusal, took: Duration) -> Map<String, Value> {
+    let about = refusal.about.as_deref();
+    let facts: [(&str, Option<Value>); 14] = [
+        ("door", Some(inbound.door.as_str().into())),
+        ("client", inbound.client().map(|client| client.to_string().into())),
+        ("method", Some(inbound.method.as_str().into())),
+        ("path", Some(shown(inbound.path).into())),
+        ("status", Some(status(refusal.reason).as_u16().into())),
+        ("reason", Some(refusal.reason.code().into())),
+        ("told", refusal.told.map(|told| told.code().into())),
+        ("message", Some(refusal.text().into())),
+        ("advice", Some(refusal.reason.advice().into())),
+        ("detail", refusal.private().map(Value::from)),
+        (
+            "issuer",
+            about
+                .and_then(|about| about.issuer.as_ref())
+                .map(|issuer| issuer.as_str().into()),
+        ),
+        (
+            "user_id",
+            about.and_then(|about| about.user).map(|user| user.to_string().into()),
+        ),
+        (
+            "organization",
+            about
+                .and_then(|about| about.organization.as_ref())
+                .map(|name| name.as_str().into()),
+        ),
+        ("took_us", Some(micros(took).into())),
+    ];
+    let known = facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    known.collect()
 }
 
 /// Returns a duration as a log shows it: a number of microseconds, which a JSON line keeps as a number.

@@ -31,6 +31,7 @@ pub mod passed;
 pub mod pipeline;
 pub mod protected_resource;
 pub mod rate_limit;
+pub mod recent_denials;
 pub mod request_facts;
 pub mod respond;
 pub mod return_path;

@@ -14,6 +14,7 @@ use self::catalogue::{
 };
 pub use self::catalogue::{METRICS, MetricDescription, MetricKind};
 use crate::inbound::Door;
+use crate::recent_denials::RecentDenials;
 use narthex_fetch::keys::{FetchEvent, FetchObserver};
 
 static METADATA: Metadata<'static> = Metadata::new("narthex", Level::INFO, Some("narthex"));
@@ -40,6 +41,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     doors: Vec<DoorMetrics>,
     not_forwarded: [(Reason, Counter); AFTER_A_DECISION.len()],
+    /// The denials themselves, for those who ask why.
+    pub denials: RecentDenials,
 }
 
 struct DoorMetrics {
@@ -85,6 +88,7 @@ impl Metrics {
             handle,
             doors,
             not_forwarded,
+            denials: RecentDenials::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use narthex_directory::DenialRecord;
 use narthex_directory::MachineKey;
 use narthex_directory::Mark;
 use narthex_directory::Scope;
@@ -59,6 +60,7 @@ pub(super) struct State {
     pub(super) checkpoints: Vec<Checkpoint>,
     /// Newest first.
     pub(super) audit_keys: Vec<AuditKey>,
+    pub(super) denials: BTreeMap<String, DenialRecord>,
     pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
     /// Names that organizations had.

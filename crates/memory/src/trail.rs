@@ -8,6 +8,7 @@ use narthex_directory::rules;
 use narthex_directory::{Answer, Trail};
 use narthex_directory::{AuditEvent, EventFilter, RecordedEvent};
 use narthex_directory::{AuditKey, ChainLink, Checkpoint};
+use narthex_directory::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 use narthex_directory::{Listing, Page};
 
 #[async_trait]
@@ -64,4 +65,37 @@ impl Trail for MemoryDirectory {
         }
         Ok(state.audit_keys.clone())
     }
+
+    async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {
+        let mut state = self.lock();
+        state.denials.retain(|_, denial| is_recent(denial, now_ms));
+        for denial in denials {
+            state.denials.entry(denial.request_id.clone()).or_insert(denial);
+        }
+        Ok(())
+    }
+
+    async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>> {
+        let state = self.lock();
+        let found = state.denials.get(&request_id);
+        Ok(found.filter(|denial| is_recent(denial, now_ms)).cloned())
+    }
+
+    async fn denials(&self, now_ms: i64, page: Page) -> Answer<Listing<DenialRecord>> {
+        let after = page.after_pair()?;
+        let before = |denial: &DenialRecord| {
+            let place = (time_key(denial.at_ms), denial.request_id.clone());
+            after.as_ref().is_none_or(|after| place < *after)
+        };
+        let state = self.lock();
+        let recent = state.denials.values().filter(|denial| is_recent(denial, now_ms));
+        let mut items: Vec<DenialRecord> = recent.filter(|denial| before(denial)).cloned().collect();
+        items.sort_by(|a, b| (b.at_ms, &b.request_id).cmp(&(a.at_ms, &a.request_id)));
+        items.truncate(page.limit() + 1);
+        Ok(Listing::cut(items, &page, denial_cursor))
+    }
+}
+
+fn is_recent(denial: &DenialRecord, now_ms: i64) -> bool {
+    denial.at_ms > now_ms.saturating_sub(DENIALS_KEPT_MS)
 }

@@ -10,6 +10,7 @@ mod audit_chain;
 mod bulk_load;
 mod connect;
 mod deletion;
+mod denials;
 mod documents;
 mod edit;
 mod erasure;

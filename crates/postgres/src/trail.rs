@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, EventOrder, Listing, Page, RecordedEvent,
-    Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, EventOrder, Listing, Page,
+    RecordedEvent, Trail,
 };
 
 use super::PostgresDirectory;
 use super::audit_chain;
+use super::denials;
 use super::error::Outcome;
 use super::list::Query;
 use super::session::Session;
@@ -60,6 +61,18 @@ impl Trail for PostgresDirectory {
         let keys = audit_chain::create_key(&mut tx, &key, &by).await?;
         tx.commit(&self.shared.versions).await?;
         Ok(keys)
+    }
+
+    async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {
+        Ok(denials::keep(&self.session().await?, &denials, now_ms).await?)
+    }
+
+    async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>> {
+        Ok(denials::of_request(&self.session().await?, request_id, now_ms).await?)
+    }
+
+    async fn denials(&self, now_ms: i64, page: Page) -> Answer<Listing<DenialRecord>> {
+        Ok(denials::list(&self.session().await?, now_ms, &page).await?)
     }
 }
 

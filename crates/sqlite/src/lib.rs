@@ -5,6 +5,7 @@ mod audit_chain;
 mod bulk_load;
 mod change;
 mod deletion;
+mod denials;
 mod documents;
 mod erasure;
 mod error;

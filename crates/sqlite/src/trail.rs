@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, EventOrder, Listing, Page, RecordedEvent,
-    Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, EventOrder, Listing, Page,
+    RecordedEvent, Trail,
 };
 use rusqlite::Connection;
 
 use super::SqliteDirectory;
 use super::audit_chain;
 use super::change;
+use super::denials;
 use super::error::Outcome;
 use super::list::Query;
 use narthex_tables::columns::EVENT;
@@ -60,6 +61,22 @@ impl Trail for SqliteDirectory {
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         self.writer
             .write(move |tx| audit_chain::create_key(tx, &key, &by))
+            .await
+    }
+
+    async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {
+        self.writer.write(move |tx| denials::keep(tx, &denials, now_ms)).await
+    }
+
+    async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>> {
+        self.readers
+            .read(move |connection| denials::of_request(connection, &request_id, now_ms))
+            .await
+    }
+
+    async fn denials(&self, now_ms: i64, page: Page) -> Answer<Listing<DenialRecord>> {
+        self.readers
+            .read(move |connection| denials::list(connection, now_ms, &page))
             .await
     }
 }

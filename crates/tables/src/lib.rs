@@ -1,12 +1,13 @@
 //! The tables of the directory, as both databases have them.
 //!
-//! Columns ([`columns`], [`marks`], [`audit_chain`]) and the records read from them ([`rows`]), what follows from changes ([`consequences`]),
+//! Columns ([`columns`], [`marks`], [`audit_chain`], [`denials`]) and the records read from them ([`rows`]), what follows from changes ([`consequences`]),
 //! the file format of exports ([`transfer`]), the tags that a node has lately looked up ([`tag_cache`]), and very many users
 //! for tests and measurements (`population`). No database is opened here.
 
 pub mod audit_chain;
 pub mod columns;
 pub mod consequences;
+pub mod denials;
 pub mod erasure;
 pub mod marks;
 #[cfg(feature = "population")]

@@ -19,6 +19,7 @@ mod past_roles;
 mod team;
 mod user;
 mod webhook;
+mod why;
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Key(command) => key::run(command).await,
             Command::MachineKey(command) => machine_key::run(command).await,
             Command::Connection(command) => connection::run(command).await,
+            Command::Why { request_id, common } => why::run(&request_id, &common).await,
             Command::Console(command) => console::run(command).await,
             Command::Webhook(command) => webhook::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),

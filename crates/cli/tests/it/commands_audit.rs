@@ -87,6 +87,37 @@ async fn the_api_exports_what_the_command_line_exports() {
     assert!(actions.contains(&"audit_key.created"), "{actions:?}");
 }
 
+#[tokio::test]
+async fn a_refused_request_is_explained_by_its_id() {
+    let world = world().await;
+    let refused = world.send(world.call("GET", "/whoami")).await;
+    assert_eq!(refused.status, 401);
+    let problem: Value = serde_json::from_str(&refused.text()).unwrap();
+    let id = problem["request_id"].as_str().unwrap();
+    let mut told = None;
+    for _ in 0..100 {
+        told = world.narthex.command(&["why", id, "--json"]).ok();
+        if told.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let told: Value = serde_json::from_str(&told.expect("it is kept within a second")).unwrap();
+    assert_eq!(
+        (&told["facts"]["reason"], &told["facts"]["path"]),
+        (&"token.missing".into(), &"/whoami".into())
+    );
+    let listed = world.narthex.api().list("/denials").await.unwrap();
+    assert!(listed.iter().any(|denial| denial["request_id"] == id), "{listed:?}");
+    let unknown = narthex(&[
+        "why",
+        "nothing-1",
+        "--config",
+        world.narthex.config_file().to_str().unwrap(),
+    ]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+}
+
 #[test]
 fn a_file_or_a_key_that_is_none_is_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,9 @@
-//! Store operations on the audit trail.
+//! Store operations on the audit trail, and on the denials of the last hour.
 
 use async_trait::async_trait;
 
 use crate::audit::{AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, RecordedEvent};
+use crate::denial::DenialRecord;
 use crate::directory::Answer;
 use crate::page::{Listing, Page};
 
@@ -39,4 +40,14 @@ pub trait Trail: Send + Sync {
     /// Stores a key of checkpoints, unless there is one already: of several nodes that start at once, one does. Returns
     /// all keys, the newest first.
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>>;
+
+    /// Keeps denials for an hour, and deletes those that are older than that at `now_ms`. One of a request id that is there
+    /// is left out.
+    async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()>;
+
+    /// The denial of a request, if it is kept and was refused within the hour before `now_ms`.
+    async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>>;
+
+    /// The denials of the hour before `now_ms`, the newest first.
+    async fn denials(&self, now_ms: i64, page: Page) -> Answer<Listing<DenialRecord>>;
 }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, Listing, Page, RecordedEvent, Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, Listing, Page, RecordedEvent,
+    Trail,
 };
 
 use super::DeclaredView;
@@ -43,5 +44,17 @@ impl Trail for DeclaredView {
 
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         self.inner.create_audit_key(key, by).await
+    }
+
+    async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {
+        self.inner.keep_denials(denials, now_ms).await
+    }
+
+    async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>> {
+        self.inner.denial(request_id, now_ms).await
+    }
+
+    async fn denials(&self, now_ms: i64, page: Page) -> Answer<Listing<DenialRecord>> {
+        self.inner.denials(now_ms, page).await
     }
 }

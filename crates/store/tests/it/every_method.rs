@@ -567,6 +567,19 @@ impl Caller<'_> {
         self.told("last_checkpoint");
     }
 
+    async fn denials(&mut self) {
+        let now_ms = self.world.now_ms;
+        let denials = ["1", "2", "3"].map(|id| narthex_conformance::denials::denial(id, now_ms));
+        self.directory().keep_denials(denials.to_vec(), now_ms).await.unwrap();
+        self.told("keep_denials");
+        self.directory().denial("1".into(), now_ms).await.unwrap().unwrap();
+        self.told("denial");
+        let listed = self.directory().denials(now_ms, Page::first(1)).await.unwrap();
+        let next = Page::after(listed.next_cursor.unwrap(), 1);
+        self.directory().denials(now_ms, next).await.unwrap();
+        self.told("denials");
+    }
+
     async fn rest(&mut self) {
         let ada = self.world.user("bea").await;
         let tools = self.world.organization("rest", "", "").await;
@@ -617,6 +630,7 @@ impl Caller<'_> {
         self.directory().record(event).await.unwrap();
         self.told("record");
         self.chain().await;
+        self.denials().await;
         for realm in [None, Some(realm("main"))] {
             let listed = self.directory().seen_tags(realm.clone(), Page::first(1)).await.unwrap();
             let next = Page::after(listed.next_cursor.unwrap(), 1);

@@ -69,8 +69,8 @@ fn every_table_and_column_is_moved() {
     let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let there: BTreeSet<String> = names.map(Result::unwrap).collect();
     let moved = TABLES.iter().chain([&ORGANIZATION_TAGS]).map(|table| table.name);
-    // What is in `token_marks` is written out to `user_issuers` first. Sessions and what belongs to them, and the progress of
-    // webhooks, are not moved.
+    // What is in `token_marks` is written out to `user_issuers` first. Sessions and what belongs to them, the progress of
+    // webhooks, and refused requests are not moved.
     let left = [
         "token_marks",
         "sessions",
@@ -80,6 +80,7 @@ fn every_table_and_column_is_moved() {
         "webhook_waiting",
         "webhook_attempts",
         "webhook_sender",
+        "denials",
     ];
     let moved = moved.chain([CHANGE_COUNTERS]).chain(left);
     let moved: BTreeSet<String> = moved.map(str::to_owned).collect();
@@ -176,6 +177,7 @@ the line. A record must also keep the directory's own rules (those for names, ro
 * The counters by which nodes hear of changes: each database has its own. An import moves the target's.
 * Sessions, sign-ins that are under way, and the logouts that identity providers announced. After an import, browsers sign in again;
   a token whose session its provider has ended counts until it expires.
+* The denials of the last hour.
 * U+0000 in a text that a token or a person brought, which PostgreSQL cannot keep: U+FFFD stands for it. Seen tags that no
   organization could list.
 

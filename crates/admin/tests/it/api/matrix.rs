@@ -1,7 +1,7 @@
 //! Every endpoint of the OpenAPI document asks for its caller and passes it to its operation. The permissions of all kinds
 //! of callers are tested without HTTP, in `ops/matrix.rs`.
 
-use narthex_directory::People;
+use narthex_directory::{People, Trail};
 use serde_json::{Value, json};
 
 use super::Fixture;
@@ -53,6 +53,12 @@ async fn world() -> World {
     let key = id(&api.post("/api-keys", json!({"name": "x", "role": "viewer"})).await);
     let body = json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}});
     let connection = id(&api.post("/connections", body).await);
+    let denial = narthex_directory::DenialRecord {
+        request_id: "request-1".to_owned(),
+        at_ms: api.by().at_ms,
+        facts: serde_json::Map::new(),
+    };
+    api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
     let body = json!({"name": "x", "role": "member"});
     let machine_key = id(&api.post("/organizations/acme/machine-keys", body).await);
     super::connections::seal_with(&api, 1, None);
@@ -121,6 +127,7 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{user_id}", &world.user)
         .replace("{connection}", &world.connection)
         .replace("{key}", &world.machine_key)
+        .replace("{request_id}", "request-1")
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
         .replace("{id}", &world.user)
         .replace("{name}", "idp")

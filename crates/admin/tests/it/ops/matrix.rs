@@ -23,12 +23,12 @@ use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
 use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
-    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, erasure, explain, external_ids, issuers, routes,
-    tags,
+    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, denials, erasure, explain, external_ids, issuers,
+    routes, tags,
 };
 use narthex_directory::{
-    Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole, TeamRole,
-    WaitingState,
+    DenialRecord, Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
+    TeamRole, Trail, WaitingState,
 };
 use serde_json::{Map, Value};
 
@@ -49,6 +49,7 @@ const CALLERS: [&str; 8] = [
 type Answer = Option<Result<(), OpError>>;
 
 const ANY: &ExpectedVersion = &ExpectedVersion::Unstated;
+const REQUEST: &str = "request-1";
 const PICTURE: [u8; 3] = [0xff, 0xd8, 0xff];
 
 /// A directory with one of everything, and a caller of each kind.
@@ -173,6 +174,12 @@ async fn world() -> World {
         .await
         .unwrap();
     removed(&admin).await;
+    let denial = DenialRecord {
+        request_id: REQUEST.to_owned(),
+        at_ms: api.by().at_ms,
+        facts: Map::new(),
+    };
+    api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
     crate::api::seal_with(&api, 1, None);
     webhooks::create(&admin, new_webhook("crm")).await.unwrap();
@@ -422,6 +429,8 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "list_audit_events" => audit_events::list(caller, EventQuery::default(), page())
             .await
             .map(drop),
+        "list_denials" => denials::list(caller, page()).await.map(drop),
+        "read_denial" => denials::read(caller, REQUEST).await.map(drop),
         "list_grants" => {
             let of_platform = as_of::list(caller, RoleScope::Platform, None, page());
             of_platform.await.map(drop)
