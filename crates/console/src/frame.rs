@@ -71,9 +71,10 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 12] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 13] = [
     ("", "overview", "Overview", "/", Action::ReadUsers),
     ("", "explain", "Explain", "/explain", Action::Explain),
+    ("", "audit", "Audit", "/audit", Action::ReadAudit),
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",

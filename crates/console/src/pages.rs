@@ -9,6 +9,7 @@ use crate::problem::Failed;
 use crate::visit::{Answer, Visit, see};
 
 mod api_keys;
+mod audit;
 mod confirm;
 mod connections;
 mod events;
@@ -34,6 +35,7 @@ pub(crate) fn router() -> Router {
         .route("/", get(first))
         .merge(users::routes())
         .merge(organizations::routes())
+        .merge(audit::routes())
         .merge(tags::routes())
         .merge(issuers::routes())
         .merge(routes::routes())

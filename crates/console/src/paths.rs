@@ -36,6 +36,11 @@ pub(crate) fn sign_in_at(issuer: &str) -> String {
     format!("/sign-in/at/{}", segment(issuer))
 }
 
+/// Returns the address of a refused request.
+pub(crate) fn denial(request_id: &str) -> String {
+    format!("/audit/denials/{}", segment(request_id))
+}
+
 /// Returns the address of an issuer.
 pub(crate) fn issuer(name: &str) -> String {
     format!("/issuers/{}", segment(name))

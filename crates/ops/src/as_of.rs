@@ -1,6 +1,6 @@
 //! Roles at a past time: members of an organization or a team, and holders of platform roles.
 
-pub use narthex_audit::{HeldGrant, ROLES_CSV_HEADER, roles_csv};
+pub use narthex_audit::{HeldGrant, ROLES_CSV_HEADER, origin, roles_csv};
 use narthex_audit::{HeldRole, held_roles};
 use narthex_decision::Action;
 use narthex_directory::{EffectiveGrant, Listing, Scope, ScopedRole};

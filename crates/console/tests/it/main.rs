@@ -1,6 +1,8 @@
 //! The console over a directory in memory: every page, as every kind of caller.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod fixture;
