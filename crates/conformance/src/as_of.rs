@@ -5,7 +5,7 @@ use narthex_directory::{Directory, GrantId, OrganizationRole, Page, PlatformRole
 use crate::dice::Dice;
 use crate::world::World;
 
-/// Who holds what on a scope: the user, the role, and the grants that give it.
+/// Holders of roles on a scope: the user, the role, and the grants that give it.
 type Held = Vec<(UserId, ScopedRole, Vec<GrantId>)>;
 
 const CHANGES: usize = 50;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use narthex_directory::{Directory, StoreError, Versions};
+use narthex_directory::{Actor, AuditEvent, Directory, StoreError, Versions};
 use thiserror::Error;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -159,6 +159,12 @@ impl Engine {
         self.runtime.store(Arc::new(runtime));
         drop(switching);
         Event::Reloaded { generation }.tell(&self.metrics);
+        let mut event = AuditEvent::new("configuration.reloaded", Actor::Configuration, self.clock.now_ms());
+        event.detail.insert("generation".to_owned(), generation.into());
+        // The configuration is in use, whether or not the directory takes the event.
+        if let Err(error) = self.directory.record(event).await {
+            self.failed("recording the new configuration in the audit trail", &error);
+        }
         Ok(())
     }
 

@@ -44,6 +44,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "A machine key of an organization was created; the detail has its role and its expiry.",
     ),
     ("machine_key.revoked", "A machine key was revoked."),
+    (
+        "configuration.reloaded",
+        "A node took a new configuration file into use; the detail has its number on that node.",
+    ),
     ("assertion_key.created", "A new key signs assertions."),
     (
         "audit_key.created",

@@ -160,8 +160,8 @@ async fn files_that_are_none_or_of_another_time() {
         .await;
     stores
         .check(
-            header(|line| line.replace("\"schema\":9", "\"schema\":99")),
-            "has schema version 99 and this program 9",
+            header(|line| line.replace("\"schema\":13", "\"schema\":99")),
+            "has schema version 99 and this program 13",
         )
         .await;
     stores
