@@ -38,7 +38,7 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<Answer> {
                 team,
                 csv,
             };
-            past_roles::list(&context, asked, page).await
+            past_roles::list(&context, &asked, page).await
         }
         AuditCommand::Export(args) => export(args).await,
         AuditCommand::Verify(_) => anyhow::bail!("this is no command on the directory"),

@@ -25,12 +25,12 @@ pub(super) struct PastRolesAsked {
 }
 
 /// Prints them.
-pub(super) async fn list(context: &AdminContext, asked: PastRolesAsked, page: ListPage) -> anyhow::Result<Answer> {
+pub(super) async fn list(context: &AdminContext, asked: &PastRolesAsked, page: ListPage) -> anyhow::Result<Answer> {
     let at_ms = match &asked.as_of {
         Some(text) => moment_of("--as-of", text)?,
         None => context.now_ms(),
     };
-    let (scope, name) = scope(context, &asked).await?;
+    let (scope, name) = scope(context, asked).await?;
     let found = gather(page, |page| held_roles(&*context.directory, scope, at_ms, page)).await?;
     if asked.csv {
         return csv(&found);
