@@ -1,6 +1,8 @@
 //! Roles at a past time: what was answered then.
 
-use narthex_directory::{Directory, GrantId, OrganizationRole, Page, PlatformRole, Scope, ScopedRole, UserId};
+use narthex_directory::{
+    DAY_MS, DayChanges, Directory, GrantId, OrganizationRole, Page, PlatformRole, Scope, ScopedRole, UserId,
+};
 
 use crate::dice::Dice;
 use crate::world::World;
@@ -101,4 +103,27 @@ pub async fn roles_at_every_instant_are_those_that_were_answered_then(directory:
         }
     }
     assert_eq!(then(directory, scopes[1], 0).await, Held::new());
+}
+
+pub async fn role_changes_are_counted_by_day(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "boss", "staff").await;
+    let other = world.organization("other", "chief", "crew").await;
+    world.sync(&world.tagged("ada", &["staff", "crew"])).await;
+    let first = world.now_ms / DAY_MS;
+    world.later(DAY_MS);
+    // One is closed and one opened.
+    world.sync(&world.tagged("ada", &["boss", "crew"])).await;
+    world.later(2 * DAY_MS);
+    world.sync(&world.tagged("ada", &["none"])).await;
+    let day = |after: i64, changes| DayChanges {
+        day: first + after,
+        changes,
+    };
+    let found = directory.role_changes_per_day(tools.id, 0).await;
+    assert_eq!(found, Ok(vec![day(0, 1), day(1, 2), day(3, 1)]));
+    let found = directory.role_changes_per_day(tools.id, world.now_ms).await;
+    assert_eq!(found, Ok(vec![day(3, 1)]));
+    let found = directory.role_changes_per_day(other.id, 0).await;
+    assert_eq!(found, Ok(vec![day(0, 1), day(3, 1)]));
 }

@@ -137,6 +137,18 @@ pub struct RecordedEvent {
     pub event: AuditEvent,
 }
 
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 86_400_000;
+
+/// Number of changes on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayChanges {
+    /// The day: days since 1970-01-01, in UTC.
+    pub day: i64,
+    /// Number of changes.
+    pub changes: u64,
+}
+
 /// Filter of a list of events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {

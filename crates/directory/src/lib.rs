@@ -55,7 +55,8 @@ mod webhook;
 
 pub use active_issuers::ActiveIssuers;
 pub use audit::{
-    ACTIONS, Actor, AuditEvent, AuditKey, By, ChainHash, ChainLink, Checkpoint, EventFilter, EventOrder, RecordedEvent,
+    ACTIONS, Actor, AuditEvent, AuditKey, By, ChainHash, ChainLink, Checkpoint, DAY_MS, DayChanges, EventFilter,
+    EventOrder, RecordedEvent,
 };
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{

@@ -1,13 +1,17 @@
 //! `Trail` in memory.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::MemoryDirectory;
 use narthex_directory::By;
+use narthex_directory::OrganizationId;
 use narthex_directory::rules;
 use narthex_directory::{Answer, Trail};
 use narthex_directory::{AuditEvent, EventFilter, RecordedEvent};
 use narthex_directory::{AuditKey, ChainLink, Checkpoint};
+use narthex_directory::{DAY_MS, DayChanges};
 use narthex_directory::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 use narthex_directory::{Listing, Page};
 
@@ -64,6 +68,19 @@ impl Trail for MemoryDirectory {
             state.audit_keys.push(key);
         }
         Ok(state.audit_keys.clone())
+    }
+
+    async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
+        let state = self.lock();
+        let mut days: BTreeMap<i64, u64> = BTreeMap::new();
+        for RecordedEvent { event, .. } in &state.events {
+            let is_change = matches!(event.action.as_str(), "grant.opened" | "grant.closed");
+            if is_change && event.organization == Some(organization) && event.at_ms >= from_ms {
+                *days.entry(event.at_ms / DAY_MS).or_default() += 1;
+            }
+        }
+        let days = days.into_iter().map(|(day, changes)| DayChanges { day, changes });
+        Ok(days.collect())
     }
 
     async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {

@@ -3,7 +3,7 @@
 pub use narthex_audit::{HeldGrant, ROLES_CSV_HEADER, origin, roles_csv};
 use narthex_audit::{HeldRole, held_roles};
 use narthex_decision::Action;
-use narthex_directory::{EffectiveGrant, Listing, Scope, ScopedRole};
+use narthex_directory::{DAY_MS, DayChanges, EffectiveGrant, Listing, Scope, ScopedRole};
 
 use super::caller::Caller;
 use super::error::OpError;
@@ -86,4 +86,25 @@ pub async fn list(
             next_cursor,
         },
     })
+}
+
+/// Largest number of days whose changes are counted at once.
+pub const DAYS_MAX: i64 = 366;
+
+/// Counts the roles in an organization that were granted or closed on each of the last `days` days, today included, by day.
+/// Days without any are left out.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such organization, the number of days is out of range, or the directory fails.
+pub async fn changes_per_day(caller: &Caller, organization: &str, days: i64) -> Result<Vec<DayChanges>, OpError> {
+    let (permit, organization) = caller.organization(Action::ReadMembers, organization).await?;
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(OpError::invalid("days", format!("ask for 1 to {DAYS_MAX} days")));
+    }
+    let first = permit.now_ms().div_euclid(DAY_MS) - (days - 1);
+    let changes = permit
+        .directory()
+        .role_changes_per_day(organization.id, first.saturating_mul(DAY_MS));
+    Ok(changes.await?)
 }

@@ -1,6 +1,6 @@
-//! The hash chain, its checkpoints and their keys.
+//! The hash chain, its checkpoints and their keys, and changes by day.
 
-use narthex_directory::{AuditKey, By, ChainLink, Checkpoint, rules};
+use narthex_directory::{AuditKey, By, ChainLink, Checkpoint, DAY_MS, DayChanges, OrganizationId, rules};
 
 use super::error::Outcome;
 use super::list::collect;
@@ -88,4 +88,17 @@ pub(super) async fn create_key(tx: &mut Tx, key: &AuditKey, by: &By) -> Outcome<
         tx.record(rules::audit_key_event(&key.kid, by)).await?;
     }
     keys(tx).await
+}
+
+pub(super) async fn role_changes_per_day(
+    session: &Session,
+    organization: OrganizationId,
+    from_ms: i64,
+) -> Outcome<Vec<DayChanges>> {
+    let sql = format!(
+        "SELECT e.at_ms / {DAY_MS} AS day, count(*) FROM audit_events e WHERE e.organization_id = $1 AND e.at_ms >= $2 \
+         AND e.action IN ('grant.opened', 'grant.closed') GROUP BY day ORDER BY day"
+    );
+    let values: [Value<'_>; 2] = [Box::new(organization.to_string()), Box::new(from_ms)];
+    collect(session, &sql, &values, audit_chain::day_changes).await
 }

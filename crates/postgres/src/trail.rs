@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, EventOrder, Listing, Page,
-    RecordedEvent, Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, EventOrder,
+    Listing, OrganizationId, Page, RecordedEvent, Trail,
 };
 
 use super::PostgresDirectory;
@@ -61,6 +61,10 @@ impl Trail for PostgresDirectory {
         let keys = audit_chain::create_key(&mut tx, &key, &by).await?;
         tx.commit(&self.shared.versions).await?;
         Ok(keys)
+    }
+
+    async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
+        Ok(audit_chain::role_changes_per_day(&self.session().await?, organization, from_ms).await?)
     }
 
     async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {

@@ -1,6 +1,6 @@
-//! The hash chain, its checkpoints and their keys.
+//! The hash chain, its checkpoints and their keys, and changes by day.
 
-use narthex_directory::{AuditKey, By, ChainLink, Checkpoint, rules};
+use narthex_directory::{AuditKey, By, ChainLink, Checkpoint, DAY_MS, DayChanges, OrganizationId, rules};
 use rusqlite::{Connection, params};
 
 use super::change;
@@ -72,4 +72,17 @@ pub(super) fn create_key(tx: &Tx<'_>, key: &AuditKey, by: &By) -> Outcome<Vec<Au
         change::record(tx, rules::audit_key_event(&key.kid, by))?;
     }
     keys(tx)
+}
+
+pub(super) fn role_changes_per_day(
+    connection: &Connection,
+    organization: OrganizationId,
+    from_ms: i64,
+) -> Outcome<Vec<DayChanges>> {
+    let sql = format!(
+        "SELECT e.at_ms / {DAY_MS} AS day, count(*) FROM audit_events e WHERE e.organization_id = ?1 AND e.at_ms >= ?2 \
+         AND e.action IN ('grant.opened', 'grant.closed') GROUP BY day ORDER BY day"
+    );
+    let values = params![organization.to_string(), from_ms];
+    collect(connection, &sql, values, audit_chain::day_changes)
 }

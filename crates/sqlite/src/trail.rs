@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, EventOrder, Listing, Page,
-    RecordedEvent, Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, EventOrder,
+    Listing, OrganizationId, Page, RecordedEvent, Trail,
 };
 use rusqlite::Connection;
 
@@ -61,6 +61,12 @@ impl Trail for SqliteDirectory {
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         self.writer
             .write(move |tx| audit_chain::create_key(tx, &key, &by))
+            .await
+    }
+
+    async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
+        self.readers
+            .read(move |connection| audit_chain::role_changes_per_day(connection, organization, from_ms))
             .await
     }
 

@@ -1,6 +1,6 @@
 //! Tables of the hash chain: their columns, and the records read from their rows.
 
-use narthex_directory::{Answer, AuditKey, ChainHash, ChainLink, Checkpoint, SecretBytes};
+use narthex_directory::{Answer, AuditKey, ChainHash, ChainLink, Checkpoint, DayChanges, SecretBytes};
 
 use crate::rows::{Columns, Row, corrupt};
 
@@ -34,6 +34,15 @@ pub fn checkpoint(row: &dyn Row) -> Answer<Checkpoint> {
         at_ms: columns.integer()?,
         kid: columns.text()?.to_owned(),
         signature: columns.text()?.to_owned(),
+    })
+}
+
+/// The changes of a row of a day and a number.
+pub fn day_changes(row: &dyn Row) -> Answer<DayChanges> {
+    let mut columns = Columns::of(row, "changes of a day");
+    Ok(DayChanges {
+        day: columns.integer()?,
+        changes: columns.number()?,
     })
 }
 

@@ -26,6 +26,7 @@ mod logo;
 mod members;
 mod preview;
 mod read;
+mod role_changes;
 mod teams;
 mod update;
 
@@ -42,6 +43,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         .routes(routes!(members::read::read, members::put::put, members::delete::delete))
         .routes(routes!(teams::list::list, teams::create::create))
         .routes(routes!(preview::preview))
+        .routes(routes!(role_changes::list))
 }
 
 /// An organization.

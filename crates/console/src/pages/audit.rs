@@ -10,7 +10,7 @@ use axum::routing::get;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use narthex_decision::Action;
-use narthex_directory::{ACTIONS, Listing};
+use narthex_directory::{ACTIONS, DAY_MS, Listing};
 use narthex_ops::OpError;
 use narthex_ops::audit_events::{self, EventQuery};
 
@@ -24,9 +24,6 @@ use crate::wording::number;
 
 /// Filters of the list, which its pages and exports keep.
 const FILTERS: [&str; 7] = ["user", "organization", "action", "actor", "text", "from", "until"];
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 pub(super) fn routes() -> Router {
     Router::new()

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, AuditKey, By, ChainLink, Checkpoint, EventFilter, RecordedEvent};
+use crate::audit::{AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, EventFilter, RecordedEvent};
 use crate::denial::DenialRecord;
 use crate::directory::Answer;
+use crate::id::OrganizationId;
 use crate::page::{Listing, Page};
 
 /// The audit trail: read in order, and added to; and the hash chain over it.
@@ -40,6 +41,10 @@ pub trait Trail: Send + Sync {
     /// Stores a key of checkpoints, unless there is one already: of several nodes that start at once, one does. Returns
     /// all keys, the newest first.
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>>;
+
+    /// Number of roles in an organization that were granted or closed on each day from that of `from_ms` on, by day. Days
+    /// without any are left out.
+    async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>>;
 
     /// Keeps denials for an hour, and deletes those that are older than that at `now_ms`. One of a request id that is there
     /// is left out.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DenialRecord, EventFilter, Listing, Page, RecordedEvent,
-    Trail,
+    Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, Listing,
+    OrganizationId, Page, RecordedEvent, Trail,
 };
 
 use super::DeclaredView;
@@ -44,6 +44,10 @@ impl Trail for DeclaredView {
 
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         self.inner.create_audit_key(key, by).await
+    }
+
+    async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
+        self.inner.role_changes_per_day(organization, from_ms).await
     }
 
     async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {

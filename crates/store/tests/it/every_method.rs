@@ -397,6 +397,8 @@ impl Caller<'_> {
             self.directory().members_as_of(scope, now_ms, page).await.unwrap();
         }
         self.told("members_as_of");
+        self.directory().role_changes_per_day(tools.id, 0).await.unwrap();
+        self.told("role_changes_per_day");
         let all = [
             Among::Everybody,
             Among::Members(tools.id, now_ms),

@@ -429,6 +429,7 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "list_audit_events" => audit_events::list(caller, EventQuery::default(), page())
             .await
             .map(drop),
+        "list_role_changes" => as_of::changes_per_day(caller, "acme", 90).await.map(drop),
         "list_denials" => denials::list(caller, page()).await.map(drop),
         "read_denial" => denials::read(caller, REQUEST).await.map(drop),
         "list_grants" => {

@@ -1,15 +1,17 @@
 //! `/audit/roles`: who had which role at a time.
 
+use std::fmt::Write as _;
+
 use askama::Template;
 use axum::response::IntoResponse as _;
 use http::header;
 use jiff::Timestamp;
-use narthex_directory::Listing;
+use narthex_directory::{DAY_MS, DayChanges, Listing};
 use narthex_ops::OpError;
 use narthex_ops::as_of::{self, PastRole, PastRoles, ROLES_CSV_HEADER, RoleScope, roles_csv};
 use narthex_ops::members::Group;
 
-use super::{DAY_MS, moment};
+use super::moment;
 use crate::fields::Fields;
 use crate::form::Pager;
 use crate::frame::Frame;
@@ -30,6 +32,8 @@ struct RolesPage<'a> {
     as_of: String,
     /// Place of the slider: days counted back from today.
     day: i64,
+    /// Changes of the last days; `None` for the platform, or where there are none.
+    plot: Option<Plot>,
     at: Moment,
     /// Name of the scope.
     scope: String,
@@ -38,6 +42,14 @@ struct RolesPage<'a> {
     csv: String,
     /// Addresses of earlier times, with their words.
     earlier: Vec<(String, &'static str)>,
+}
+
+/// Bars of the changes of each day.
+struct Plot {
+    /// Path of the bars, in a box of 720 by 58.
+    bars: String,
+    /// The plot in a sentence.
+    title: String,
 }
 
 /// A row for a grant.
@@ -68,6 +80,13 @@ pub(super) async fn show(visit: Visit) -> Answer {
             &[("organization", organization), ("as_of", Some(text.as_str()))],
         )
     };
+    let plot = match query.filled("organization") {
+        Some(name) => plot(
+            &as_of::changes_per_day(visit.caller(), &name, DAYS + 1).await?,
+            visit.now_ms(),
+        ),
+        None => None,
+    };
     let text = field_text(at_ms);
     let csv_fields = [
         ("organization", Some(organization).filter(|name| !name.is_empty())),
@@ -77,6 +96,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
         frame: visit.frame(),
         organization,
         day: slider_day(at_ms, visit.now_ms()),
+        plot,
         at: visit.moment(at_ms),
         scope: scope_name.unwrap_or_else(|| "The platform".to_owned()),
         pager: Pager::new(
@@ -147,6 +167,27 @@ fn field_text(at_ms: i64) -> String {
     at.strftime("%Y-%m-%dT%H:%M").to_string()
 }
 
+/// Draws the changes of the last days: a bar of 6 for each, 8 apart, at most 48 high.
+fn plot(days: &[DayChanges], now_ms: i64) -> Option<Plot> {
+    let most = days.iter().max_by_key(|day| day.changes)?;
+    let first = now_ms.div_euclid(DAY_MS) - DAYS;
+    let mut bars = String::new();
+    for DayChanges { day, changes } in days {
+        let place = (day - first) * 8;
+        let height = (changes.saturating_mul(48) / most.changes.max(1)).max(1);
+        // Writing to a string cannot fail.
+        let _ = write!(bars, "M{place} {}h6v{height}h-6z", 58 - height);
+    }
+    let at = Timestamp::from_millisecond(most.day.saturating_mul(DAY_MS)).unwrap_or(Timestamp::MIN);
+    let title = format!(
+        "Changes on each of the last {} days. The most, {}, were on {}.",
+        DAYS + 1,
+        most.changes,
+        at.strftime("%-d %B")
+    );
+    Some(Plot { bars, title })
+}
+
 /// Builds the rows of a user: one for each grant.
 fn rows(visit: &Visit, past: &PastRole) -> Vec<Row> {
     let user = &past.held.user;
@@ -176,6 +217,19 @@ mod tests {
 
     fn asked(query: &str) -> Option<i64> {
         asked_time(&Fields::parse(query.as_bytes()), NOW_MS).ok()
+    }
+
+    #[test]
+    fn the_plot_has_a_bar_for_each_day_with_changes() {
+        let today = NOW_MS / DAY_MS;
+        let days = [(today - 89, 6), (today, 12)].map(|(day, changes)| DayChanges { day, changes });
+        let plot = plot(&days, NOW_MS).unwrap();
+        assert_eq!(plot.bars, "M0 34h6v24h-6zM712 10h6v48h-6z");
+        assert_eq!(
+            plot.title,
+            "Changes on each of the last 90 days. The most, 12, were on 14 November."
+        );
+        assert!(super::plot(&[], NOW_MS).is_none());
     }
 
     #[test]
