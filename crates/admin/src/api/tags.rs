@@ -1,5 +1,6 @@
 //! `/tags`: the permission tags that tokens carry, and the organizations that list them.
 
+use narthex_directory::{Difference, difference};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -59,17 +60,23 @@ pub struct NearMissBody {
     pub issuer: Option<String>,
     /// The tag as it is listed.
     pub listed: String,
+    /// The difference: `case`, `blanks`, `leading_slash`, `path`, `look_alike`, `trailing` or `one_text`.
+    #[schema(required, example = "case")]
+    pub differs: Option<&'static str>,
 }
 
 impl From<TagUse> for TagBody {
     fn from(tag: TagUse) -> Self {
+        let carried = &tag.seen.tag;
+        let misses = tag.near_misses.into_iter();
+        let near_misses = misses.map(|miss| NearMissBody::new(carried, miss)).collect();
         Self {
             realm: tag.seen.realm.to_string(),
+            near_misses,
             tag: tag.seen.tag,
             first_seen_at: Time(tag.seen.first_seen_at_ms),
             last_seen_at: Time(tag.seen.last_seen_at_ms),
             organizations: tag.organizations.into_iter().map(ListedTag::from).collect(),
-            near_misses: tag.near_misses.into_iter().map(NearMissBody::from).collect(),
         }
     }
 }
@@ -84,8 +91,9 @@ impl From<TagListing> for ListedTag {
     }
 }
 
-impl From<NearMiss> for NearMissBody {
-    fn from(NearMiss { list, listed }: NearMiss) -> Self {
+impl NearMissBody {
+    /// Builds the near miss of a tag that tokens carried.
+    fn new(carried: &str, NearMiss { list, listed }: NearMiss) -> Self {
         let (organization_id, name, issuer) = match list {
             TagListOwner::Organization(id, name) => (Some(id.to_string()), Some(name.to_string()), None),
             TagListOwner::Issuer(issuer) => (None, None, Some(issuer)),
@@ -94,6 +102,7 @@ impl From<NearMiss> for NearMissBody {
             organization_id,
             name,
             issuer,
+            differs: difference(carried, &listed).map(Difference::as_str),
             listed,
         }
     }

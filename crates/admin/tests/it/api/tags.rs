@@ -28,7 +28,8 @@ async fn a_seen_tag_shows_who_lists_it_for_which_role_and_who_nearly_does() {
         })
     };
     let listed = json!([{"organization_id": acme["id"], "name": "acme", "role": "admin"}]);
-    let near = json!([{"organization_id": acme["id"], "name": "acme", "issuer": null, "listed": "staff"}]);
+    let near =
+        json!([{"organization_id": acme["id"], "name": "acme", "issuer": null, "listed": "staff", "differs": "case"}]);
     let rows = [row("Staff", json!([]), near), row("staff", listed, json!([]))];
     assert_eq!(page["items"], json!(rows));
     assert_eq!(api.get("/tags?realm=two").await["items"], json!([]));
@@ -41,7 +42,7 @@ async fn a_tag_that_nearly_makes_platform_admins_shows_whose_list_it_misses() {
     api.sign_in("bob", &["platform-admins"]).await;
     api.directory.flush().await.unwrap();
     let page = api.get("/tags").await;
-    let near = json!([{"organization_id": null, "name": null, "issuer": "idp", "listed": "platform-admins"}]);
+    let near = json!([{"organization_id": null, "name": null, "issuer": "idp", "listed": "platform-admins", "differs": "blanks"}]);
     assert_eq!(page["items"][0]["near_misses"], near);
     assert_eq!(page["items"][1]["near_misses"], json!([]), "it is the tag itself");
 }
