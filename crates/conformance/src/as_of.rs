@@ -5,7 +5,7 @@ use narthex_directory::{
 };
 
 use crate::dice::Dice;
-use crate::world::World;
+use crate::world::{World, realm};
 
 /// Holders of roles on a scope: the user, the role, and the grants that give it.
 type Held = Vec<(UserId, ScopedRole, Vec<GrantId>)>;
@@ -103,6 +103,23 @@ pub async fn roles_at_every_instant_are_those_that_were_answered_then(directory:
         }
     }
     assert_eq!(then(directory, scopes[1], 0).await, Held::new());
+}
+
+pub async fn tags_that_were_never_seen_are_told_from_those_that_were(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.organization("tools", "boss", "staff").await;
+    world.sync(&world.tagged("ada", &["staff", "other"])).await;
+    directory.flush().await.unwrap();
+    let asked = ["staff", "Staff", "other", "boss", "staff", "\0"]
+        .map(str::to_owned)
+        .to_vec();
+    let seen = directory.tags_ever_seen(realm("main"), asked.clone()).await;
+    assert_eq!(seen, Ok(vec!["other".to_owned(), "staff".to_owned()]));
+    assert_eq!(directory.tags_ever_seen(realm("two"), asked).await, Ok(Vec::new()));
+    assert_eq!(
+        directory.tags_ever_seen(realm("main"), Vec::new()).await,
+        Ok(Vec::new())
+    );
 }
 
 pub async fn role_changes_are_counted_by_day(directory: &dyn Directory) {

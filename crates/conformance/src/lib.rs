@@ -246,6 +246,7 @@ macro_rules! conformance_suite {
             as_of {
                 roles_at_every_instant_are_those_that_were_answered_then,
                 role_changes_are_counted_by_day,
+                tags_that_were_never_seen_are_told_from_those_that_were,
             }
             audit_chain {
                 the_chain_is_extended_where_it_ends_and_read_in_parts,

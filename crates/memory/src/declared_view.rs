@@ -402,6 +402,10 @@ impl People for DeclaredView {
         self.inner.count_carriers(filter, most).await
     }
 
+    async fn tags_ever_seen(&self, realm: Realm, tags: Vec<String>) -> Answer<Vec<String>> {
+        self.inner.tags_ever_seen(realm, tags).await
+    }
+
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         self.inner.seen_tags(realm, page).await
     }

@@ -232,6 +232,15 @@ impl People for MemoryDirectory {
         Ok(self.lock().count_carriers(&filter, most))
     }
 
+    async fn tags_ever_seen(&self, realm: Realm, tags: Vec<String>) -> Answer<Vec<String>> {
+        let state = self.lock();
+        let mut seen = tags;
+        seen.retain(|tag| state.seen_tags.contains_key(&(realm.clone(), tag.clone())));
+        seen.sort_unstable();
+        seen.dedup();
+        Ok(seen)
+    }
+
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         self.lock().seen_tags(realm.as_ref(), &page)
     }

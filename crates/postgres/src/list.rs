@@ -370,6 +370,17 @@ async fn holders(
     ))
 }
 
+pub(super) async fn tags_ever_seen(session: &Session, realm: &str, mut tags: Vec<String>) -> Outcome<Vec<String>> {
+    let sql = "SELECT s.tag FROM seen_tags s WHERE s.realm = $1 AND s.tag = ANY($2::text[]) ORDER BY s.tag";
+    // PostgreSQL has no such text, and refuses to be asked for it.
+    tags.retain(|tag| !tag.contains('\0'));
+    let values: [Value<'_>; 2] = [Box::new(realm.to_owned()), Box::new(tags)];
+    collect(session, sql, &values, |row| {
+        Ok(Columns::of(row, "seen tag").text()?.to_owned())
+    })
+    .await
+}
+
 /// Tests whether a user holds a grant in an organization or its teams, or got one there by a token.
 pub(super) async fn has_met(session: &Session, organization: OrganizationId, user: UserId) -> Outcome<bool> {
     let sql = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.team_id WHERE g.user_id = $2 \

@@ -200,6 +200,10 @@ impl People for PostgresDirectory {
         Ok(list::count_carriers(&self.session().await?, &filter, most).await?)
     }
 
+    async fn tags_ever_seen(&self, realm: Realm, tags: Vec<String>) -> Answer<Vec<String>> {
+        Ok(list::tags_ever_seen(&self.session().await?, realm.as_str(), tags).await?)
+    }
+
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         let after = page.after_pair()?;
         let realm = realm.as_ref().map(Realm::as_str);

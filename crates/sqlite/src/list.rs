@@ -326,6 +326,15 @@ fn holders(
     }))
 }
 
+pub(super) fn tags_ever_seen(connection: &Connection, realm: &str, tags: &[String]) -> Outcome<Vec<String>> {
+    let sql = "SELECT s.tag FROM seen_tags s WHERE s.realm = ?1 AND s.tag IN (SELECT value FROM json_each(?2)) \
+               ORDER BY s.tag";
+    let values = params![realm, texts_to_json(tags.iter().map(String::as_str))];
+    collect(connection, sql, values, |row| {
+        Ok(Columns::of(row, "seen tag").text()?.to_owned())
+    })
+}
+
 pub(super) fn has_met(connection: &Connection, organization: OrganizationId, user: UserId) -> Outcome<bool> {
     let mut statement = connection.prepare_cached(HAS_MET_SQL)?;
     Ok(statement.exists([organization.to_string(), user.to_string()])?)

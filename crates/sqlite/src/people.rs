@@ -229,6 +229,12 @@ impl People for SqliteDirectory {
             .await
     }
 
+    async fn tags_ever_seen(&self, realm: Realm, tags: Vec<String>) -> Answer<Vec<String>> {
+        self.readers
+            .read(move |connection| list::tags_ever_seen(connection, realm.as_str(), &tags))
+            .await
+    }
+
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         let after = page.after_pair()?;
         let read = move |connection: &rusqlite::Connection| {

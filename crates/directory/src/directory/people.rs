@@ -122,6 +122,9 @@ pub trait People: Send + Sync {
     /// Counts those users, up to `most`.
     async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize>;
 
+    /// Those of these tags that tokens of the realm ever carried, sorted.
+    async fn tags_ever_seen(&self, realm: Realm, tags: Vec<String>) -> Answer<Vec<String>>;
+
     /// Tags that tokens carried, by realm and tag.
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>>;
 

@@ -41,6 +41,8 @@ pub struct TagPreview {
     /// Number of users without a role in the organization who would gain one, counted up to 10,000. Given on the first
     /// page to callers who may not read users, whose items are members only.
     pub others_gaining: Option<usize>,
+    /// Tags that the change adds and that no token of the realm ever carried: perhaps misspelt. Given on the first page.
+    pub never_seen: Vec<String>,
 }
 
 /// Maximum number of others that are counted.
@@ -87,6 +89,9 @@ pub async fn preview(
     if touched.is_empty() {
         return Ok(preview);
     }
+    if is_first {
+        preview.never_seen = never_seen(permit, &organization, &then).await?;
+    }
     let among = if sees_all { Among::Everybody } else { members };
     let filter = carrying(touched.clone(), among);
     let Listing { items, next_cursor } = permit.directory().carriers(filter, page).await?;
@@ -96,6 +101,23 @@ pub async fn preview(
     }
     preview.next_cursor = next_cursor;
     Ok(preview)
+}
+
+/// Returns the tags that a change adds and that no token of the realm ever carried.
+async fn never_seen(
+    permit: Permit<'_>,
+    organization: &Organization,
+    then: &OrganizationTags,
+) -> Result<Vec<String>, OpError> {
+    let is_new = |tag: &String| organization.tags.role_of(tag).is_none() && then.role_of(tag).is_some();
+    let mut added = touched(&organization.tags, then);
+    added.retain(is_new);
+    let seen = permit
+        .directory()
+        .tags_ever_seen(organization.realm.clone(), added.clone());
+    let seen = seen.await?;
+    added.retain(|tag| !seen.contains(tag));
+    Ok(added)
 }
 
 /// Returns the tags whose role changes.

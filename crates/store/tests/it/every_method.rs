@@ -639,6 +639,9 @@ impl Caller<'_> {
             self.directory().seen_tags(realm, next).await.unwrap();
         }
         self.told("seen_tags");
+        let asked = vec!["boss".to_owned(), "never".to_owned()];
+        self.directory().tags_ever_seen(realm("main"), asked).await.unwrap();
+        self.told("tags_ever_seen");
         self.directory().poll_versions().await.unwrap();
         self.told("poll_versions");
         self.directory().health().await.unwrap();

@@ -76,6 +76,8 @@ pub(crate) struct PreviewPage {
     /// page to callers who may not read users, whose `items` are members only; `null` otherwise.
     #[schema(required, maximum = 10_000)]
     others_gaining: Option<usize>,
+    /// Tags that the change adds and that no token of the realm ever carried: perhaps misspelt. Given on the first page.
+    never_seen: Vec<String>,
 }
 
 /// Previews a change of an organization's tags
@@ -121,6 +123,7 @@ impl From<TagPreview> for PreviewPage {
             items: preview.items.into_iter().map(PreviewBody::from).collect(),
             next_cursor: preview.next_cursor.map(|cursor| cursor.to_string()),
             others_gaining: preview.others_gaining,
+            never_seen: preview.never_seen,
         }
     }
 }

@@ -41,6 +41,8 @@ struct PreviewPage<'a> {
     gaining: RoleTable<'a>,
     /// Sentence about people who are not shown to this caller.
     others: Option<String>,
+    /// Tags that are added and that no token ever carried.
+    never_seen: &'a [String],
     /// `true` if more people carry these tags than were looked at.
     has_more: bool,
     loses_last_admin: bool,
@@ -122,6 +124,7 @@ pub(super) async fn ask(visit: &Visit, organization: &Organization, fields: &Fie
             let people = number::counted(others, "person who is", "people who are");
             format!("{people} not in it today would come in. You see the names once they are in.")
         }),
+        never_seen: &found.never_seen,
         has_more: found.next_cursor.is_some(),
         loses_last_admin,
         fields: fields.but(&[NEEDS, CONFIRM]),

@@ -64,7 +64,10 @@ async fn no_change_changes_nobody() {
             .call("POST", "/organizations/acme/preview", Some(change))
             .await
             .expect(200);
-        assert_eq!(page, json!({"items": [], "next_cursor": null, "others_gaining": null}));
+        assert_eq!(
+            page,
+            json!({"items": [], "next_cursor": null, "others_gaining": null, "never_seen": []})
+        );
     }
 }
 
