@@ -5,16 +5,16 @@ use narthex_directory::{ChainHash, ChainLink, RecordedEvent};
 use serde_json::{Map, Value};
 
 use crate::canonical::canonical_object;
-use crate::record::event_object;
+use crate::record::sealed_object;
 
 /// First bytes of all that is hashed for a link.
 ///
 /// SECURITY: no other hash of Narthex begins with them, so that nothing else can stand for an event.
 const DOMAIN: &[u8] = b"narthex-audit-event-v1\n";
 
-/// Returns the link of an event, given the hash of the event before it ([`ChainHash::GENESIS`] for number 1).
+/// Returns the link of an event that is sealed, given the hash of the event before it ([`ChainHash::GENESIS`] for number 1).
 pub fn link(previous: ChainHash, recorded: &RecordedEvent) -> ChainLink {
-    let event = Value::Object(event_object(&recorded.event));
+    let event = Value::Object(sealed_object(recorded));
     ChainLink {
         sequence: recorded.sequence,
         hash: link_hash(previous, recorded.sequence, event),
@@ -35,18 +35,19 @@ pub(crate) fn link_hash(previous: ChainHash, sequence: u64, event: Value) -> Cha
 
 /// Returns the hash of what a context was given.
 pub(crate) fn finish(context: Context) -> ChainHash {
+    ChainHash(thirty_two(context.finish().as_ref()))
+}
+
+/// Returns the bytes of a SHA-256 or an HMAC with it: there are as many as there is room for.
+pub(crate) fn thirty_two(hashed: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
-    // A SHA-256 has as many bytes as there is room for.
+    bytes.iter_mut().zip(hashed).for_each(|(byte, hashed)| *byte = *hashed);
     bytes
-        .iter_mut()
-        .zip(context.finish().as_ref())
-        .for_each(|(byte, hashed)| *byte = *hashed);
-    ChainHash(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::{Actor, AuditEvent};
+    use narthex_directory::{Actor, AuditEvent, Seals};
 
     use super::*;
 
@@ -54,6 +55,7 @@ mod tests {
         RecordedEvent {
             sequence,
             event: AuditEvent::new(action, Actor::System, 1_000),
+            seals: Seals::default(),
         }
     }
 

@@ -61,7 +61,7 @@ fn csv_cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::{Actor, AuditEvent};
+    use narthex_directory::{Actor, AuditEvent, Seals};
 
     use super::*;
 
@@ -89,6 +89,7 @@ mod tests {
         let recorded = RecordedEvent {
             sequence: 3,
             event: AuditEvent::new("team.created", Actor::System, 0),
+            seals: Seals::default(),
         };
         let row = csv_event(ChainHash::GENESIS, ChainHash([255; 32]), &recorded);
         assert_eq!(row.split(',').count(), CSV_HEADER.split(',').count());

@@ -2,28 +2,43 @@
 //!
 //! ```text
 //! {"filter":null,"format":"narthex-audit","keys":[…],"version":1}
-//! {"event":{…},"hash":"…","previous_hash":"…","sequence":1}
+//! {"event":{…},"hash":"…","personal":{"key":"…","values":{…}},"previous_hash":"…","sequence":1}
 //! {"checkpoint":{"at_ms":…,"hash":"…","kid":"…","sequence":1,"signature":"…"}}
 //! {"end":{"at_ms":…,"count":1,"first":1,"kid":"…","last":1,"lines_sha256":"…","signature":"…"}}
 //! ```
+//!
+//! `personal` stands beside an event with personal values that were not erased. No hash and no signature covers it, and the
+//! file verifies without it; what is in it is checked by the seals in the event.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use narthex_directory::{ChainHash, Checkpoint, RecordedEvent};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use narthex_directory::{ChainHash, Checkpoint, RecordedEvent, SecretBytes};
 use serde_json::{Map, Value};
 
 use crate::canonical::canonical_object;
 use crate::chain::finish;
 use crate::checkpoint::{CheckpointKey, Purpose, checkpoint_members};
-use crate::record::event_object;
+use crate::record::sealed_object;
 
 /// Name of the format, in the first line of a file.
 pub const FORMAT: &str = "narthex-audit";
 /// Version of the format.
 pub const FORMAT_VERSION: u64 = 1;
 
+/// Name of the member with the personal values of an event.
+pub(crate) const PERSONAL: &str = "personal";
+
+fn personal(key: &SecretBytes, values: Map<String, Value>) -> Value {
+    let mut members = Map::new();
+    members.insert("key".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(&key.0)));
+    members.insert("values".to_owned(), Value::Object(values));
+    Value::Object(members)
+}
+
 /// Writer of a file: it turns events and checkpoints into lines, each with its line end.
 pub struct ExportWriter {
-    /// Hash of all lines so far.
+    /// Hash of all lines so far, without personal values.
     lines: Context,
     count: u64,
     first: Option<u64>,
@@ -58,19 +73,34 @@ impl ExportWriter {
         (writer, line)
     }
 
-    /// Returns the line of an event, given the hash of the event before it and its own, as the store keeps them.
+    /// Returns the line of an event, given the hash of the event before it and its own, as the store keeps them. With the
+    /// key of its seals, the personal values stand beside it.
     ///
-    /// SECURITY: the hash is not computed anew, so that an event that was changed in the store does not fit its hash.
-    pub fn event(&mut self, previous: ChainHash, hash: ChainHash, recorded: &RecordedEvent) -> String {
+    /// SECURITY: neither the hash nor the seals are computed anew, so that an event that was changed in the store does not
+    /// fit them.
+    pub fn event(
+        &mut self,
+        (previous, hash): (ChainHash, ChainHash),
+        recorded: &RecordedEvent,
+        key: Option<&SecretBytes>,
+    ) -> String {
         let mut members = Map::new();
-        members.insert("event".to_owned(), Value::Object(event_object(&recorded.event)));
+        members.insert("event".to_owned(), Value::Object(sealed_object(recorded)));
         members.insert("hash".to_owned(), Value::String(hash.to_string()));
         members.insert("previous_hash".to_owned(), Value::String(previous.to_string()));
         members.insert("sequence".to_owned(), Value::from(recorded.sequence));
         self.count += 1;
         self.first = self.first.or(Some(recorded.sequence));
         self.last = Some(recorded.sequence);
-        self.line(&members)
+        let line = self.line(&members);
+        let values = recorded.sealed_values();
+        match key {
+            Some(key) if !values.is_empty() => {
+                members.insert(PERSONAL.to_owned(), personal(key, values));
+                canonical_object(&members) + "\n"
+            }
+            _ => line,
+        }
     }
 
     /// Returns the line of a checkpoint. It stands directly after the event that it signs.
@@ -82,7 +112,8 @@ impl ExportWriter {
         self.line(&members)
     }
 
-    /// Ends the file with a signed line: the first and the last number, the count, and the hash of every line before.
+    /// Ends the file with a signed line: the first and the last number, the count, and the hash of every line before, without personal
+    /// values.
     pub fn end(self, key: &CheckpointKey, at_ms: i64) -> String {
         let number = |number: Option<u64>| number.map_or(Value::Null, Value::from);
         let mut end = Map::new();

@@ -14,13 +14,16 @@
 //! removed or moved does not fit its neighbours. A checkpoint is a signature over one of these hashes, and with it over
 //! every event up to there. An export ends with a signed line that covers all its bytes.
 //!
+//! A personal value of an event about a user is hashed only as its *seal*, an HMAC by a random key of that user. An erasure
+//! deletes values and key; the chain stays as it is.
+//!
 //! This crate reads no clock, draws no randomness (Ed25519 needs none, RFC 8032 5.1.6) and does no I/O: a file goes through
 //! it line by line.
 //!
 //! Invariants:
 //! * One event has one text: members in order, no blanks ([`canonical`]). A hash is over that text.
 //! * A signature says for what it was made, so that one of a checkpoint is none of an export.
-//! * A file that differs in one byte from a file that was exported does not verify.
+//! * A file that differs from one that was exported does not verify, unless all that it lacks are personal values.
 
 mod as_of;
 mod canonical;
@@ -32,6 +35,7 @@ mod keeper;
 mod ocsf;
 mod reader;
 mod record;
+mod seal;
 mod verify;
 
 pub use as_of::{HeldGrant, HeldRole, ROLES_CSV_HEADER, held_roles, origin, roles_csv};

@@ -58,7 +58,7 @@ impl Class {
 
 /// Returns the line of an event, with its line end. The event as Narthex has it, and its hashes, are in `unmapped`.
 pub fn ocsf_event(previous: ChainHash, hash: ChainHash, recorded: &RecordedEvent) -> String {
-    let RecordedEvent { sequence, event } = recorded;
+    let RecordedEvent { sequence, event, .. } = recorded;
     let user = event.user.map(|id| id.to_string());
     let (class, activity) = Class::of(&event.action, user.is_some());
     let mut members = Map::new();
@@ -114,12 +114,16 @@ pub fn ocsf_event(previous: ChainHash, hash: ChainHash, recorded: &RecordedEvent
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::{ACTIONS, Actor, AuditEvent, CountingIds, UserId};
+    use narthex_directory::{ACTIONS, Actor, AuditEvent, CountingIds, Seals, UserId};
 
     use super::*;
 
     fn read(event: AuditEvent) -> Value {
-        let recorded = RecordedEvent { sequence: 4, event };
+        let recorded = RecordedEvent {
+            sequence: 4,
+            event,
+            seals: Seals::default(),
+        };
         serde_json::from_str(&ocsf_event(ChainHash::GENESIS, ChainHash([1; 32]), &recorded)).unwrap()
     }
 

@@ -1,11 +1,12 @@
 //! An export, read from a store piece by piece.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use narthex_directory::{
     ChainHash, ChainLink, Checkpoint, Cursor, Directory, EventFilter, EventOrder, PAGE_LIMIT_MAX, Page, RecordedEvent,
-    StoreError,
+    SecretBytes, StoreError, UserId,
 };
 use serde_json::{Map, Value};
 
@@ -88,7 +89,7 @@ enum Stage {
 }
 
 impl TrailExport {
-    /// Begins an export. Adds the links that lack first, so that the newest event is in it.
+    /// Begins an export. Adds the seals and links that lack first, so that the newest event is in it.
     ///
     /// # Errors
     ///
@@ -177,6 +178,7 @@ impl TrailExport {
         let listing = self.directory().events(self.filter.clone(), page).await?;
         let checkpoints = self.checkpoints(&listing.items).await?;
         let mut checkpoints = checkpoints.into_iter().peekable();
+        let keys = self.seal_keys(&listing.items).await?;
         for recorded in &listing.items {
             if recorded.sequence > self.until {
                 return Ok(false);
@@ -185,7 +187,10 @@ impl TrailExport {
             match (self.format, &mut writer) {
                 (ExportFormat::Csv, _) => text.push_str(&csv_event(previous, hash, recorded)),
                 (ExportFormat::Ocsf, _) => text.push_str(&ocsf_event(previous, hash, recorded)),
-                (ExportFormat::Ndjson, Some(writer)) => text.push_str(&writer.event(previous, hash, recorded)),
+                (ExportFormat::Ndjson, Some(writer)) => {
+                    let key = recorded.event.user.and_then(|user| keys.get(&user));
+                    text.push_str(&writer.event((previous, hash), recorded, key));
+                }
                 (ExportFormat::Ndjson, None) => {}
             }
             if let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.sequence == recorded.sequence)
@@ -205,6 +210,18 @@ impl TrailExport {
         };
         let after = first.sequence.saturating_sub(1);
         self.directory().checkpoints(after, events.len()).await
+    }
+
+    /// The keys of the seals of these events. A user who was erased since the events were read has none, and then their values
+    /// are left out.
+    async fn seal_keys(&self, events: &[RecordedEvent]) -> Result<BTreeMap<UserId, SecretBytes>, StoreError> {
+        if self.format != ExportFormat::Ndjson {
+            return Ok(BTreeMap::new());
+        }
+        let sealed = events.iter().filter(|recorded| !recorded.seals.0.is_empty());
+        let users: BTreeSet<UserId> = sealed.filter_map(|recorded| recorded.event.user).collect();
+        let keys = self.directory().seal_keys(users.into_iter().collect()).await?;
+        Ok(keys.into_iter().map(|key| (key.user, key.secret)).collect())
     }
 
     /// The hash before an event, and its own.

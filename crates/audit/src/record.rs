@@ -1,6 +1,6 @@
-//! An event as JSON: the part of a line that the hash covers.
+//! An event as JSON, with its personal values and as the hash covers it.
 
-use narthex_directory::{Actor, AuditEvent, TokenFingerprint};
+use narthex_directory::{Actor, AuditEvent, RecordedEvent, TokenFingerprint};
 use serde_json::{Map, Value, json};
 
 /// Returns the event as a JSON object. Every member is always there; `null` stands for none.
@@ -24,6 +24,13 @@ pub fn event_object(event: &AuditEvent) -> Map<String, Value> {
     );
     members.insert("team_id".to_owned(), id(event.team.map(|id| id.to_string())));
     members.insert("user_id".to_owned(), id(event.user.map(|id| id.to_string())));
+    members
+}
+
+/// Returns the event as the hash covers it: with a seal in the place of each personal value.
+pub(crate) fn sealed_object(recorded: &RecordedEvent) -> Map<String, Value> {
+    let mut members = event_object(&recorded.event);
+    recorded.put_seals(&mut members);
     members
 }
 

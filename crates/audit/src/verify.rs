@@ -3,12 +3,13 @@
 mod line;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use narthex_directory::{ChainHash, ChainLink};
+use narthex_directory::{ChainHash, ChainLink, Seal, seal_at};
 use serde_json::{Map, Value, json};
 
-use self::line::{EndLine, EventLine, HeaderLine, Line, SignedLine};
+use self::line::{EndLine, EventLine, HeaderLine, Line, PersonalValues, SignedLine};
 use crate::chain::{finish, link_hash};
 use crate::checkpoint::{Purpose, VerificationKeys};
+use crate::seal::seal;
 
 /// Maximum number of problems that a report names. The lines after that are examined too, and counted.
 pub const PROBLEMS_MAX: usize = 100;
@@ -39,6 +40,10 @@ pub struct Report {
     pub last: Option<u64>,
     /// Number of checkpoints whose signature is right.
     pub checkpoints: u64,
+    /// Number of personal values beside their events that are those of their seals.
+    pub personal_values: u64,
+    /// Number of seals without their value: it was erased, or left out of the file.
+    pub sealed_only: u64,
     /// Key that signed the last line.
     pub kid: Option<String>,
     /// True if the file holds the events of a filter only. Then it proves each event and not that all are there.
@@ -68,6 +73,8 @@ impl Report {
             "first": self.first,
             "last": self.last,
             "checkpoints": self.checkpoints,
+            "personal_values": self.personal_values,
+            "sealed_only": self.sealed_only,
             "kid": self.kid,
             "problems": problems,
             "more_problems": self.more_problems,
@@ -133,7 +140,12 @@ impl Verifier {
         }
         match line::read(raw, self.number == 1) {
             Ok(Line::Header(header)) => self.header(header),
-            Ok(Line::Event(event)) => self.event(event),
+            Ok(Line::Event(mut event)) => {
+                let covered = event.covered.take();
+                self.event(event);
+                self.lines.update(covered.as_ref().map_or(raw, String::as_bytes));
+                return;
+            }
             Ok(Line::Checkpoint(checkpoint)) => self.checkpoint(&checkpoint),
             Ok(Line::End(end)) => self.end(&end),
             Err(message) => {
@@ -167,15 +179,18 @@ impl Verifier {
 
     fn event(&mut self, event: EventLine) {
         let EventLine {
-            event,
+            mut event,
             hash,
             previous,
             sequence,
+            personal,
+            covered: _,
         } = event;
         self.report.events += 1;
         self.report.first = self.report.first.or(Some(sequence));
         self.report.last = Some(sequence);
-        if link_hash(previous, sequence, event) != hash {
+        self.personal(sequence, &mut event, personal);
+        if link_hash(previous, sequence, Value::Object(event)) != hash {
             self.note(
                 Some(sequence),
                 "its hash is not that of the event: the event, its number or a hash was changed",
@@ -189,6 +204,24 @@ impl Verifier {
         }
         self.follows(sequence, previous);
         self.before = Some(ChainLink { sequence, hash });
+    }
+
+    /// Checks the personal values beside an event, and counts those that are not there.
+    fn personal(&mut self, sequence: u64, event: &mut Members, personal: Option<PersonalValues>) {
+        let mut sealed_only = count_seals(event);
+        let (key, values) = personal.map_or_else(Default::default, |personal| (personal.key, personal.values));
+        for (place, value) in &values {
+            if seal_at(event, place) == Some(seal(&key, sequence, place, value)) {
+                self.report.personal_values += 1;
+                sealed_only = sealed_only.saturating_sub(1);
+            } else {
+                self.note(
+                    Some(sequence),
+                    "a personal value beside it is not the one that was sealed: it was changed, moved or added",
+                );
+            }
+        }
+        self.report.sealed_only += sealed_only;
     }
 
     /// Checks that an event follows the one before it.
@@ -266,6 +299,17 @@ impl Verifier {
         }
         is_right
     }
+}
+
+/// Number of seals in an event.
+fn count_seals(event: &Members) -> u64 {
+    let detail = event.get("detail").and_then(Value::as_object);
+    let token = event
+        .get("actor")
+        .and_then(|actor| actor.get("token"))
+        .and_then(|token| token.get("jti"));
+    let values = detail.into_iter().flat_map(Members::values).chain(token);
+    values.fold(0, |count, value| count + u64::from(Seal::of(value).is_some()))
 }
 
 /// Members of a line's object.

@@ -41,6 +41,7 @@ pub mod one_time;
 pub mod order;
 pub mod patterns;
 pub mod records;
+pub mod seals;
 pub mod session_lists;
 pub mod session_walk;
 pub mod sessions;
@@ -254,6 +255,11 @@ macro_rules! conformance_suite {
                 checkpoints_are_kept_with_their_links,
                 the_first_key_of_checkpoints_stays,
                 events_are_found_by_actor_and_by_text,
+            }
+            seals {
+                a_sealed_event_keeps_its_seals,
+                sec_an_erasure_leaves_the_seals_and_no_key,
+                sec_no_event_is_sealed_with_a_key_from_before_an_erasure,
             }
             machine_keys {
                 machine_keys_are_found_by_hash_and_by_id,

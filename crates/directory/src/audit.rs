@@ -9,9 +9,11 @@ use crate::name::IssuerName;
 
 mod actions;
 mod chain;
+mod seal;
 
 pub use actions::ACTIONS;
 pub use chain::{AuditKey, ChainHash, ChainLink, Checkpoint};
+pub use seal::{Seal, SealKey, SealedEvent, Seals, seal_at};
 
 /// Actor of an event or a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +137,8 @@ pub struct RecordedEvent {
     pub sequence: u64,
     /// The event.
     pub event: AuditEvent,
+    /// What stands for its personal values in the hash chain; empty before it is sealed, and if it has none.
+    pub seals: Seals,
 }
 
 /// Milliseconds of a day.

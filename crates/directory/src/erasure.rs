@@ -146,14 +146,16 @@ const IMPERSONAL: [&str; 9] = [
 /// The detail of an event about a user without the user's personal values: names, addresses, the external id, free text.
 /// What is not known to be impersonal goes.
 pub fn without_personal_values(action: &str, detail: Map<String, Value>) -> Map<String, Value> {
-    // A session's events hold its id and words of ours.
-    if action.starts_with("session.") {
-        return detail;
-    }
     detail
         .into_iter()
-        .filter(|(name, _)| IMPERSONAL.contains(&name.as_str()))
+        .filter(|(name, _)| !is_personal(action, name))
         .collect()
+}
+
+/// Tests whether a member of the detail of an event about a user is a personal value.
+pub(crate) fn is_personal(action: &str, name: &str) -> bool {
+    // A session's events hold its id and words of ours.
+    !action.starts_with("session.") && !IMPERSONAL.contains(&name)
 }
 
 /// SECURITY: an older token of an erased user is refused, as one of a user who was signed out everywhere; its first use must

@@ -56,7 +56,7 @@ mod webhook;
 pub use active_issuers::ActiveIssuers;
 pub use audit::{
     ACTIONS, Actor, AuditEvent, AuditKey, By, ChainHash, ChainLink, Checkpoint, DAY_MS, DayChanges, EventFilter,
-    EventOrder, RecordedEvent,
+    EventOrder, RecordedEvent, Seal, SealKey, SealedEvent, Seals, seal_at,
 };
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{

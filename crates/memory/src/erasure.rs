@@ -57,6 +57,7 @@ impl State {
     /// Removes a user's personal values from everything but its record.
     fn forget_user(&mut self, user: UserId) {
         self.issuers.retain(|(of, _), _| *of != user);
+        self.trail.seal_keys.remove(&user);
         for grant in self.grants.values_mut().filter(|grant| grant.user == user) {
             grant.why = None;
             grant.revoked_why = None;

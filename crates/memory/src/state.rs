@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use narthex_directory::DenialRecord;
 use narthex_directory::MachineKey;
 use narthex_directory::Mark;
 use narthex_directory::Scope;
@@ -12,8 +11,7 @@ use narthex_directory::Touch;
 use narthex_directory::User;
 use narthex_directory::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
 use narthex_directory::{ApiKeyId, GrantId, MachineKeyId, OrganizationId, TeamId, UserId};
-use narthex_directory::{AuditEvent, By, RecordedEvent};
-use narthex_directory::{AuditKey, ChainLink, Checkpoint};
+use narthex_directory::{AuditEvent, By, RecordedEvent, Seals};
 use narthex_directory::{Change, Moves};
 use narthex_directory::{Document, DocumentKind};
 use narthex_directory::{ExternalId, IssuerName, OrganizationName, Realm, Username};
@@ -24,6 +22,7 @@ use narthex_directory::{RefusedTokens, RemovedIdentity};
 use narthex_directory::{Stamp, Stripe, Versions};
 
 use super::sessions::SessionTable;
+use super::trail::TrailTable;
 use super::webhooks::WebhookTable;
 
 /// Record of an issuer's tokens for a user.
@@ -54,13 +53,7 @@ pub(super) struct State {
     pub(super) assertion_keys: Vec<AssertionKey>,
     pub(super) key_sets: BTreeMap<IssuerName, SavedKeySet>,
     pub(super) events: Vec<RecordedEvent>,
-    /// Oldest first.
-    pub(super) chain: Vec<ChainLink>,
-    /// Oldest first.
-    pub(super) checkpoints: Vec<Checkpoint>,
-    /// Newest first.
-    pub(super) audit_keys: Vec<AuditKey>,
-    pub(super) denials: BTreeMap<String, DenialRecord>,
+    pub(super) trail: TrailTable,
     pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
     /// Names that organizations had.
@@ -116,7 +109,11 @@ impl State {
 
     pub(super) fn record(&mut self, event: AuditEvent) {
         let sequence = self.events.len() as u64 + 1;
-        self.events.push(RecordedEvent { sequence, event });
+        self.events.push(RecordedEvent {
+            sequence,
+            event,
+            seals: Seals::default(),
+        });
     }
 
     fn make(&mut self, change: &Change) -> Result<(), StoreError> {

@@ -1,12 +1,11 @@
 //! `Trail` in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
 use super::MemoryDirectory;
 use narthex_directory::By;
-use narthex_directory::OrganizationId;
 use narthex_directory::rules;
 use narthex_directory::{Answer, Trail};
 use narthex_directory::{AuditEvent, EventFilter, RecordedEvent};
@@ -14,6 +13,31 @@ use narthex_directory::{AuditKey, ChainLink, Checkpoint};
 use narthex_directory::{DAY_MS, DayChanges};
 use narthex_directory::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 use narthex_directory::{Listing, Page};
+use narthex_directory::{OrganizationId, UserId};
+use narthex_directory::{SealKey, SealedEvent, SecretBytes};
+
+/// What is kept beside the events.
+#[derive(Debug, Default)]
+pub(super) struct TrailTable {
+    /// Oldest first.
+    chain: Vec<ChainLink>,
+    /// Oldest first.
+    checkpoints: Vec<Checkpoint>,
+    /// Newest first.
+    audit_keys: Vec<AuditKey>,
+    pub(super) seal_keys: HashMap<UserId, SecretBytes>,
+    denials: BTreeMap<String, DenialRecord>,
+}
+
+impl TrailTable {
+    fn seal_keys_of(&self, users: &[UserId]) -> Vec<SealKey> {
+        let known = users.iter().filter_map(|user| {
+            let secret = self.seal_keys.get(user)?.clone();
+            Some(SealKey { user: *user, secret })
+        });
+        known.collect()
+    }
+}
 
 #[async_trait]
 impl Trail for MemoryDirectory {
@@ -27,47 +51,76 @@ impl Trail for MemoryDirectory {
     }
 
     async fn chain_end(&self) -> Answer<Option<ChainLink>> {
-        Ok(self.lock().chain.last().copied())
+        Ok(self.lock().trail.chain.last().copied())
     }
 
     async fn chain_links(&self, after: u64, limit: usize) -> Answer<Vec<ChainLink>> {
         let state = self.lock();
-        let links = state.chain.iter().filter(|link| link.sequence > after);
+        let links = state.trail.chain.iter().filter(|link| link.sequence > after);
         Ok(links.take(limit).copied().collect())
     }
 
     async fn extend_chain(&self, after: u64, links: Vec<ChainLink>, checkpoint: Option<Checkpoint>) -> Answer<bool> {
         let mut state = self.lock();
-        if state.chain.last().map_or(0, |link| link.sequence) != after {
+        if state.trail.chain.last().map_or(0, |link| link.sequence) != after {
             return Ok(false);
         }
-        state.chain.extend(links);
-        state.checkpoints.extend(checkpoint);
+        state.trail.chain.extend(links);
+        state.trail.checkpoints.extend(checkpoint);
         Ok(true)
     }
 
     async fn checkpoints(&self, after: u64, limit: usize) -> Answer<Vec<Checkpoint>> {
         let state = self.lock();
-        let checkpoints = state.checkpoints.iter();
+        let checkpoints = state.trail.checkpoints.iter();
         let found = checkpoints.filter(|checkpoint| checkpoint.sequence > after);
         Ok(found.take(limit).cloned().collect())
     }
 
     async fn last_checkpoint(&self) -> Answer<Option<Checkpoint>> {
-        Ok(self.lock().checkpoints.last().cloned())
+        Ok(self.lock().trail.checkpoints.last().cloned())
     }
 
     async fn audit_keys(&self) -> Answer<Vec<AuditKey>> {
-        Ok(self.lock().audit_keys.clone())
+        Ok(self.lock().trail.audit_keys.clone())
     }
 
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         let mut state = self.lock();
-        if state.audit_keys.is_empty() {
+        if state.trail.audit_keys.is_empty() {
             state.record(rules::audit_key_event(&key.kid, &by));
-            state.audit_keys.push(key);
+            state.trail.audit_keys.push(key);
         }
-        Ok(state.audit_keys.clone())
+        Ok(state.trail.audit_keys.clone())
+    }
+
+    async fn seal_keys(&self, users: Vec<UserId>) -> Answer<Vec<SealKey>> {
+        Ok(self.lock().trail.seal_keys_of(&users))
+    }
+
+    async fn create_seal_keys(&self, keys: Vec<SealKey>) -> Answer<Vec<SealKey>> {
+        let mut state = self.lock();
+        let users: Vec<UserId> = keys.iter().map(|key| key.user).collect();
+        for key in keys {
+            state.trail.seal_keys.entry(key.user).or_insert(key.secret);
+        }
+        Ok(state.trail.seal_keys_of(&users))
+    }
+
+    async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()> {
+        let mut state = self.lock();
+        for sealed in events {
+            if state.trail.seal_keys.get(&sealed.key.user) != Some(&sealed.key.secret) {
+                continue;
+            }
+            // Number 1 is the first.
+            let place = usize::try_from(sealed.sequence.saturating_sub(1)).unwrap_or(usize::MAX);
+            let found = state.events.get_mut(place);
+            if let Some(recorded) = found.filter(|recorded| recorded.seals.0.is_empty()) {
+                recorded.seals = sealed.seals;
+            }
+        }
+        Ok(())
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
@@ -85,16 +138,16 @@ impl Trail for MemoryDirectory {
 
     async fn keep_denials(&self, denials: Vec<DenialRecord>, now_ms: i64) -> Answer<()> {
         let mut state = self.lock();
-        state.denials.retain(|_, denial| is_recent(denial, now_ms));
+        state.trail.denials.retain(|_, denial| is_recent(denial, now_ms));
         for denial in denials {
-            state.denials.entry(denial.request_id.clone()).or_insert(denial);
+            state.trail.denials.entry(denial.request_id.clone()).or_insert(denial);
         }
         Ok(())
     }
 
     async fn denial(&self, request_id: String, now_ms: i64) -> Answer<Option<DenialRecord>> {
         let state = self.lock();
-        let found = state.denials.get(&request_id);
+        let found = state.trail.denials.get(&request_id);
         Ok(found.filter(|denial| is_recent(denial, now_ms)).cloned())
     }
 
@@ -105,7 +158,7 @@ impl Trail for MemoryDirectory {
             after.as_ref().is_none_or(|after| place < *after)
         };
         let state = self.lock();
-        let recent = state.denials.values().filter(|denial| is_recent(denial, now_ms));
+        let recent = state.trail.denials.values().filter(|denial| is_recent(denial, now_ms));
         let mut items: Vec<DenialRecord> = recent.filter(|denial| before(denial)).cloned().collect();
         items.sort_by(|a, b| (b.at_ms, &b.request_id).cmp(&(a.at_ms, &a.request_id)));
         items.truncate(page.limit() + 1);

@@ -59,7 +59,7 @@ pub async fn export(caller: &Caller, format: ExportFormat, query: EventQuery) ->
         actor: Actor::System,
         at_ms: now_ms,
     };
-    let keeper = ChainKeeper::open(&*directory, random_bytes()?, by).await;
+    let keeper = ChainKeeper::open(&*directory, [random_bytes()?, random_bytes()?], by).await;
     let keeper = keeper.map_err(|error| match error {
         KeeperError::Store(error) => OpError::Store(error),
         KeeperError::Key(error) => OpError::Internal(error.to_string()),

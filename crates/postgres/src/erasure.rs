@@ -164,8 +164,13 @@ pub(super) async fn erase(
     Ok(changes)
 }
 
-/// Removes the personal values from the events about a user.
+/// Removes the personal values from the events about a user, and the key of their seals.
 async fn clean_trail(tx: &mut Tx, user: UserId) -> Outcome<()> {
+    let key = Command::new(
+        "DELETE FROM seal_keys WHERE user_id = $1",
+        vec![Box::new(user.to_string())],
+    );
+    tx.run(key).await?;
     let sql = format!("SELECT {EVENT} FROM audit_events e WHERE e.user_id = $1 ORDER BY e.sequence");
     let id: [Value<'_>; 1] = [Box::new(user.to_string())];
     let events = collect(tx, &sql, &id, rows::event).await?;

@@ -26,6 +26,7 @@ mod organizations;
 mod people;
 mod pooler;
 mod rows;
+mod seals;
 mod session;
 mod sessions;
 mod snapshot;

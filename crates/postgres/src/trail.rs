@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use narthex_directory::{
     Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, EventOrder,
-    Listing, OrganizationId, Page, RecordedEvent, Trail,
+    Listing, OrganizationId, Page, RecordedEvent, SealKey, SealedEvent, Trail, UserId,
 };
 
 use super::PostgresDirectory;
@@ -11,6 +11,7 @@ use super::audit_chain;
 use super::denials;
 use super::error::Outcome;
 use super::list::Query;
+use super::seals;
 use super::session::Session;
 use narthex_tables::columns::EVENT;
 use narthex_tables::rows;
@@ -61,6 +62,23 @@ impl Trail for PostgresDirectory {
         let keys = audit_chain::create_key(&mut tx, &key, &by).await?;
         tx.commit(&self.shared.versions).await?;
         Ok(keys)
+    }
+
+    async fn seal_keys(&self, users: Vec<UserId>) -> Answer<Vec<SealKey>> {
+        Ok(seals::keys(&self.session().await?, &users).await?)
+    }
+
+    async fn create_seal_keys(&self, keys: Vec<SealKey>) -> Answer<Vec<SealKey>> {
+        let mut tx = self.begin().await?;
+        let keys = seals::create_keys(&mut tx, &keys).await?;
+        tx.commit(&self.shared.versions).await?;
+        Ok(keys)
+    }
+
+    async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        seals::seal(&mut tx, &events).await?;
+        Ok(tx.commit(&self.shared.versions).await?)
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

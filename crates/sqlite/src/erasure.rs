@@ -59,13 +59,15 @@ fn open_grants(tx: &Tx<'_>, user: UserId) -> Outcome<Vec<Grant>> {
     collect(tx, &sql, [user.to_string()], rows::grant)
 }
 
-/// Removes the personal values from the events about a user.
+/// Removes the personal values from the events about a user, and the key of their seals.
 fn clean_trail(tx: &Tx<'_>, user: &str) -> Outcome<()> {
+    tx.prepare_cached("DELETE FROM seal_keys WHERE user_id = ?1")?
+        .execute([user])?;
     let sql = format!("SELECT {EVENT} FROM audit_events e WHERE e.user_id = ?1 ORDER BY e.sequence");
     let events: Vec<RecordedEvent> = collect(tx, &sql, [user], rows::event)?;
     let mut statement =
         tx.prepare_cached("UPDATE audit_events SET detail = ?2, token_jti = NULL WHERE sequence = ?1")?;
-    for RecordedEvent { sequence, event } in events {
+    for RecordedEvent { sequence, event, .. } in events {
         let detail = without_personal_values(&event.action, event.detail);
         let sequence = narthex_tables::columns::integer(sequence);
         statement.execute(params![sequence, object_to_json(&detail)])?;

@@ -20,6 +20,7 @@ mod people;
 mod place;
 mod readers;
 mod rows;
+mod seals;
 mod sessions;
 mod snapshot;
 mod token_sync;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use narthex_directory::{
     Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, EventOrder,
-    Listing, OrganizationId, Page, RecordedEvent, Trail,
+    Listing, OrganizationId, Page, RecordedEvent, SealKey, SealedEvent, Trail, UserId,
 };
 use rusqlite::Connection;
 
@@ -13,6 +13,7 @@ use super::change;
 use super::denials;
 use super::error::Outcome;
 use super::list::Query;
+use super::seals;
 use narthex_tables::columns::EVENT;
 use narthex_tables::rows;
 
@@ -62,6 +63,20 @@ impl Trail for SqliteDirectory {
         self.writer
             .write(move |tx| audit_chain::create_key(tx, &key, &by))
             .await
+    }
+
+    async fn seal_keys(&self, users: Vec<UserId>) -> Answer<Vec<SealKey>> {
+        self.readers
+            .read(move |connection| seals::keys(connection, &users))
+            .await
+    }
+
+    async fn create_seal_keys(&self, keys: Vec<SealKey>) -> Answer<Vec<SealKey>> {
+        self.writer.write(move |tx| seals::create_keys(tx, &keys)).await
+    }
+
+    async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()> {
+        self.writer.write(move |tx| seals::seal(tx, &events)).await
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

@@ -1,6 +1,6 @@
 //! Tables of the hash chain: their columns, and the records read from their rows.
 
-use narthex_directory::{Answer, AuditKey, ChainHash, ChainLink, Checkpoint, DayChanges, SecretBytes};
+use narthex_directory::{Answer, AuditKey, ChainHash, ChainLink, Checkpoint, DayChanges, SealKey, SecretBytes};
 
 use crate::rows::{Columns, Row, corrupt};
 
@@ -10,6 +10,8 @@ pub const LINK: &str = "sequence, hash";
 pub const CHECKPOINT: &str = "sequence, hash, at_ms, kid, signature";
 /// A key of checkpoints.
 pub const AUDIT_KEY: &str = "kid, private, public_jwk, created_at_ms";
+/// A key of seals, as `k`.
+pub const SEAL_KEY: &str = "k.user_id, k.secret";
 
 fn chain_hash(columns: &mut Columns<'_>, what: &'static str) -> Answer<ChainHash> {
     let bytes: [u8; 32] = columns.bytes()?.try_into().map_err(|error| corrupt(what, error))?;
@@ -43,6 +45,15 @@ pub fn day_changes(row: &dyn Row) -> Answer<DayChanges> {
     Ok(DayChanges {
         day: columns.integer()?,
         changes: columns.number()?,
+    })
+}
+
+/// The key of a row of [`SEAL_KEY`].
+pub fn seal_key(row: &dyn Row) -> Answer<SealKey> {
+    let mut columns = Columns::of(row, "key of seals");
+    Ok(SealKey {
+        user: columns.parse()?,
+        secret: SecretBytes(columns.bytes()?.to_vec()),
     })
 }
 

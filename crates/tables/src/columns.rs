@@ -30,7 +30,8 @@ pub const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, 
 pub const GRANT_COLUMNS: usize = 17;
 /// An audit event, as `e`.
 pub const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
-     e.action, e.user_id, e.organization_id, e.team_id, e.detail";
+     e.action, e.user_id, e.organization_id, e.team_id, e.detail, \
+     (SELECT s.seals FROM audit_seals s WHERE s.sequence = e.sequence)";
 /// An API key, as `k`.
 pub const API_KEY: &str = "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms, \
      k.last_used_at_ms";

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use narthex_directory::{
     Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, MachineKey,
     NameError, Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile,
-    ProviderSession, Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, Session,
-    SessionClient, StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
+    ProviderSession, Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, Seals, SecretBytes, SecretHash, SeenTag,
+    Session, SessionClient, StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
 };
 use serde_json::{Map, Value};
 
@@ -172,6 +172,14 @@ impl<'r> Columns<'r> {
 
     fn object(&mut self) -> Answer<Map<String, Value>> {
         object_from_json(self.text()?).ok_or_else(|| corrupt(self.what, "an object is not JSON"))
+    }
+
+    fn seals(&mut self) -> Answer<Seals> {
+        let Some(text) = self.maybe_text()? else {
+            return Ok(Seals::default());
+        };
+        let seals = object_from_json(text).and_then(|members| Seals::from_json(&members));
+        seals.ok_or_else(|| corrupt(self.what, "its seals are none"))
     }
 
     fn scoped_role(&mut self) -> Answer<ScopedRole> {
@@ -349,7 +357,11 @@ pub fn event(row: &dyn Row) -> Answer<RecordedEvent> {
         team: columns.maybe_parse()?,
         detail: columns.object()?,
     };
-    Ok(RecordedEvent { sequence, event })
+    Ok(RecordedEvent {
+        sequence,
+        event,
+        seals: columns.seals()?,
+    })
 }
 
 /// The API key of a row of [`API_KEY`](crate::columns::API_KEY).

@@ -17,7 +17,7 @@ impl Message {
     ///
     /// INVARIANT: it depends on the event alone. The order of its members is that of the code and of the stored event.
     pub fn of(recorded: &RecordedEvent) -> Self {
-        let RecordedEvent { sequence, event } = recorded;
+        let RecordedEvent { sequence, event, .. } = recorded;
         let body = json!({
             "type": event.action,
             "timestamp": timestamp(event.at_ms),
@@ -78,7 +78,7 @@ fn actor(actor: &Actor) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::{CountingIds, OrganizationId, TeamId, UserId};
+    use narthex_directory::{CountingIds, OrganizationId, Seals, TeamId, UserId};
 
     use super::*;
 
@@ -87,7 +87,11 @@ mod tests {
         event.user = Some(UserId::new(1, &mut CountingIds(0)));
         event.detail.insert("role".to_owned(), "member".into());
         event.detail.insert("source".to_owned(), "tag".into());
-        RecordedEvent { sequence: 42, event }
+        RecordedEvent {
+            sequence: 42,
+            event,
+            seals: Seals::default(),
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl From<Actor> for ActorBody {
 }
 
 impl From<RecordedEvent> for EventBody {
-    fn from(RecordedEvent { sequence, event }: RecordedEvent) -> Self {
+    fn from(RecordedEvent { sequence, event, .. }: RecordedEvent) -> Self {
         Self {
             sequence,
             at: Time(event.at_ms),

@@ -1,12 +1,14 @@
 //! Reading of one line, and only of the one text that an export writes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_directory::{ChainHash, ChainLink};
 use serde_json::Value;
 
 use super::Members;
-use crate::canonical::canonical;
+use crate::canonical::{canonical, canonical_object};
 use crate::checkpoint::VerificationKeys;
-use crate::export::{FORMAT, FORMAT_VERSION};
+use crate::export::{FORMAT, FORMAT_VERSION, PERSONAL};
 
 /// Line of a file.
 pub(super) enum Line {
@@ -30,14 +32,26 @@ pub(super) struct HeaderLine {
 
 /// The line of an event.
 pub(super) struct EventLine {
-    /// The event.
-    pub(super) event: Value,
+    /// The event, with seals.
+    pub(super) event: Members,
     /// Its hash.
     pub(super) hash: ChainHash,
     /// The hash of the event before it.
     pub(super) previous: ChainHash,
     /// Its number.
     pub(super) sequence: u64,
+    /// The personal values beside it.
+    pub(super) personal: Option<PersonalValues>,
+    /// The line without them, which is what the last line covers; `None` if it has none.
+    pub(super) covered: Option<String>,
+}
+
+/// Personal values beside an event.
+pub(super) struct PersonalValues {
+    /// The key of their seals.
+    pub(super) key: Vec<u8>,
+    /// The values, by their places.
+    pub(super) values: Members,
 }
 
 /// A line with a signature.
@@ -108,7 +122,7 @@ pub(super) fn read(raw: &[u8], is_first: bool) -> Result<Line, &'static str> {
         (true, ..) => header(&members).map(Line::Header),
         (false, true, ..) => event(members)
             .map(Line::Event)
-            .ok_or("it is not the line of an event: `event`, `hash`, `previous_hash` and `sequence` are needed"),
+            .ok_or("it is not the line of an event: that has `event`, `hash`, `previous_hash`, `sequence` and perhaps `personal`"),
         (false, _, true, _) => signed(members, "checkpoint", &["at_ms", "hash", "sequence"])
             .map(Line::Checkpoint)
             .ok_or("it is not the line of a checkpoint"),
@@ -141,14 +155,36 @@ fn header(members: &Members) -> Result<HeaderLine, &'static str> {
 }
 
 fn event(mut members: Members) -> Option<EventLine> {
-    let line = EventLine {
-        hash: hash(&members, "hash")?,
-        previous: hash(&members, "previous_hash")?,
-        sequence: members.get("sequence")?.as_u64()?,
-        event: members.remove("event").filter(Value::is_object)?,
+    let personal = match members.remove(PERSONAL) {
+        Some(values) => Some(personal(values)?),
+        None => None,
+    };
+    let covered = personal.is_some().then(|| canonical_object(&members) + "\n");
+    let (hash, previous) = (hash(&members, "hash")?, hash(&members, "previous_hash")?);
+    let sequence = members.get("sequence")?.as_u64()?;
+    let Some(Value::Object(event)) = members.remove("event") else {
+        return None;
     };
     // The three others are left.
-    (members.len() == 3).then_some(line)
+    (members.len() == 3).then_some(EventLine {
+        event,
+        hash,
+        previous,
+        sequence,
+        personal,
+        covered,
+    })
+}
+
+fn personal(value: Value) -> Option<PersonalValues> {
+    let Value::Object(mut members) = value else { return None };
+    let (Some(Value::Object(values)), Some(Value::String(key)), true) =
+        (members.remove("values"), members.remove("key"), members.is_empty())
+    else {
+        return None;
+    };
+    let key = URL_SAFE_NO_PAD.decode(key).ok()?;
+    (!values.is_empty()).then_some(PersonalValues { key, values })
 }
 
 fn signed(mut members: Members, name: &str, names: &[&str]) -> Option<SignedLine> {

@@ -1,11 +1,15 @@
 //! The chain over the trail of a store, and exports from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use narthex_audit::{
-    CHECKPOINT_AFTER_MS, CSV_HEADER, ChainKeeper, ExportFormat, Report, TrailExport, VerificationKeys, Verifier, link,
+    CHECKPOINT_AFTER_MS, CSV_HEADER, ChainKeeper, ExportFormat, Report, TrailExport, VerificationKeys, Verifier,
+    canonical, link,
 };
-use narthex_directory::{Actor, AuditEvent, By, ChainHash, Directory, EventFilter, Page};
+use narthex_conformance::erasure::erasure;
+use narthex_conformance::world::{MINUTE_MS, World};
+use narthex_directory::{Actor, AuditEvent, By, ChainHash, Directory, EventFilter, Page, UserId};
 use narthex_memory::MemoryDirectory;
 use serde_json::{Value, json};
 
@@ -29,8 +33,11 @@ async fn record(directory: &dyn Directory, count: usize) {
     }
 }
 
+/// A keeper with a seed of its own for keys of seals.
 async fn keeper(directory: &dyn Directory) -> ChainKeeper {
-    ChainKeeper::open(directory, [5; 32], BY).await.unwrap()
+    static OPENED: AtomicU8 = AtomicU8::new(0);
+    let seed = OPENED.fetch_add(1, Ordering::SeqCst);
+    ChainKeeper::open(directory, [[5; 32], [seed; 32]], BY).await.unwrap()
 }
 
 async fn export(directory: &Arc<dyn Directory>, format: ExportFormat, filter: EventFilter) -> String {
@@ -138,4 +145,75 @@ async fn a_checkpoint_follows_when_the_last_one_is_old() {
         .await
         .unwrap();
     assert_eq!(directory.checkpoints(0, 10).await.unwrap().len(), 2);
+}
+
+/// A user with personal values in the trail.
+async fn forgetme(world: &mut World<'_>) -> UserId {
+    let mut token = world.token("ann.forgetme");
+    token.user.profile.email = Some("forgetme@example.com".into());
+    world.sync(&token).await.principal.user().id
+}
+
+/// A file as somebody makes it who leaves the personal values out.
+fn without_values(file: &str) -> String {
+    let lines = file.lines().map(|line| {
+        let mut value: Value = serde_json::from_str(line).unwrap();
+        value.as_object_mut().unwrap().remove("personal");
+        canonical(&value) + "\n"
+    });
+    lines.collect()
+}
+
+#[tokio::test]
+async fn sec_an_erasure_leaves_a_trail_that_verifies() {
+    let directory = open();
+    let mut world = World::new(&*directory);
+    let user = forgetme(&mut world).await;
+    let before = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let report = verify(&*directory, &before).await;
+    assert!(
+        report.is_valid() && before.contains("forgetme"),
+        "{:?}",
+        report.problems
+    );
+    let values = report.personal_values;
+    assert!(values > 0 && report.sealed_only == 0, "{report:?}");
+    let links = directory.chain_links(0, 100).await.unwrap();
+
+    world.later(MINUTE_MS);
+    directory.erase_user(user, None, erasure(), world.by()).await.unwrap();
+    let after = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let report = verify(&*directory, &after).await;
+    assert!(report.is_valid(), "{:?}", report.problems);
+    assert_eq!(report.sealed_only, values, "the seals stay");
+    let now = directory.chain_links(0, 100).await.unwrap();
+    assert!(now.starts_with(&links) && now.len() > links.len(), "the chain stays");
+    for format in [ExportFormat::Ndjson, ExportFormat::Csv, ExportFormat::Ocsf] {
+        let file = export(&directory, format, EventFilter::default()).await;
+        assert!(!file.contains("forgetme"), "{file}");
+    }
+    // What was exported before is as it was.
+    assert!(verify(&*directory, &before).await.is_valid());
+}
+
+#[tokio::test]
+async fn sec_a_personal_value_of_an_export_is_left_out_or_true() {
+    let directory = open();
+    let mut world = World::new(&*directory);
+    forgetme(&mut world).await;
+    let file = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let whole = verify(&*directory, &file).await;
+    let left_out = without_values(&file);
+    assert!(!left_out.contains("forgetme"));
+    let report = verify(&*directory, &left_out).await;
+    assert!(report.is_valid(), "{:?}", report.problems);
+    assert_eq!((report.personal_values, report.sealed_only), (0, whole.personal_values));
+    for (one, other) in [
+        ("forgetme@example.com", "forgotme@example.com"),
+        ("\"detail.email\":", "\"detail.emaim\":"),
+        ("\"key\":\"", "\"key\":\"AAAA"),
+    ] {
+        let report = verify(&*directory, &file.replace(one, other)).await;
+        assert!(!report.is_valid(), "{one}");
+    }
 }

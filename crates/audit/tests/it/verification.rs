@@ -1,7 +1,7 @@
 //! A file that differs from what was exported does not verify.
 
 use narthex_audit::{CheckpointKey, ExportWriter, Report, VerificationKeys, Verifier, link};
-use narthex_directory::{Actor, AuditEvent, ChainHash, ChainLink, RecordedEvent};
+use narthex_directory::{Actor, AuditEvent, ChainHash, ChainLink, RecordedEvent, Seals};
 use serde_json::{Map, Value, json};
 
 fn key(seed: u8) -> CheckpointKey {
@@ -19,7 +19,11 @@ fn events(count: u64, word: &str) -> Vec<RecordedEvent> {
         let detail =
             json!({ "why": format!("{word} {sequence}"), "share": 0.1, "list": [1, null, true, "é\n\u{202e}"] });
         event.detail = detail.as_object().unwrap().clone();
-        RecordedEvent { sequence, event }
+        RecordedEvent {
+            sequence,
+            event,
+            seals: Seals::default(),
+        }
     };
     (1..=count).map(event).collect()
 }
@@ -34,7 +38,7 @@ fn export(all: &[RecordedEvent], from: u64, key: &CheckpointKey) -> String {
         if recorded.sequence < from {
             continue;
         }
-        file.push_str(&writer.event(before, hash, recorded));
+        file.push_str(&writer.event((before, hash), recorded, None));
         if recorded.sequence.is_multiple_of(4) {
             let sequence = recorded.sequence;
             file.push_str(&writer.checkpoint(&key.checkpoint(ChainLink { sequence, hash }, 9)));
@@ -180,7 +184,7 @@ fn a_filtered_export_proves_its_lines_and_says_that_others_are_left_out() {
     for recorded in events(9, "one") {
         let hash = link(previous, &recorded).hash;
         if recorded.sequence != 4 {
-            file.push_str(&writer.event(previous, hash, &recorded));
+            file.push_str(&writer.event((previous, hash), &recorded, None));
         }
         previous = hash;
     }

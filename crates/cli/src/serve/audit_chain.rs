@@ -47,6 +47,7 @@ async fn open(engine: &Engine, now_ms: i64) -> anyhow::Result<ChainKeeper> {
         actor: Actor::System,
         at_ms: now_ms,
     };
-    let opened: Result<ChainKeeper, KeeperError> = ChainKeeper::open(&*engine.directory, random_bytes()?, by).await;
+    let seeds = [random_bytes()?, random_bytes()?];
+    let opened: Result<ChainKeeper, KeeperError> = ChainKeeper::open(&*engine.directory, seeds, by).await;
     Ok(opened?)
 }

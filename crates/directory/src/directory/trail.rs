@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, EventFilter, RecordedEvent};
+use crate::audit::{
+    AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, EventFilter, RecordedEvent, SealKey, SealedEvent,
+};
 use crate::denial::DenialRecord;
 use crate::directory::Answer;
-use crate::id::OrganizationId;
+use crate::id::{OrganizationId, UserId};
 use crate::page::{Listing, Page};
 
 /// The audit trail: read in order, and added to; and the hash chain over it.
@@ -41,6 +43,18 @@ pub trait Trail: Send + Sync {
     /// Stores a key of checkpoints, unless there is one already: of several nodes that start at once, one does. Returns
     /// all keys, the newest first.
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>>;
+
+    /// The keys of the seals of these users. A user who has none is left out.
+    async fn seal_keys(&self, users: Vec<UserId>) -> Answer<Vec<SealKey>>;
+
+    /// Stores keys of seals, each unless its user has one already. Returns the keys of these users.
+    async fn create_seal_keys(&self, keys: Vec<SealKey>) -> Answer<Vec<SealKey>>;
+
+    /// Stores the seals of events, each unless the event has seals already.
+    ///
+    /// SECURITY: an event is left out if its key is no longer that of its user. The user was erased meanwhile, and a seal
+    /// with a key that stays would let a guess of an erased value be tested.
+    async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()>;
 
     /// Number of roles in an organization that were granted or closed on each day from that of `from_ms` on, by day. Days
     /// without any are left out.

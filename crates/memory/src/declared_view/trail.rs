@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use narthex_directory::{
     Answer, AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, DenialRecord, EventFilter, Listing,
-    OrganizationId, Page, RecordedEvent, Trail,
+    OrganizationId, Page, RecordedEvent, SealKey, SealedEvent, Trail, UserId,
 };
 
 use super::DeclaredView;
@@ -44,6 +44,18 @@ impl Trail for DeclaredView {
 
     async fn create_audit_key(&self, key: AuditKey, by: By) -> Answer<Vec<AuditKey>> {
         self.inner.create_audit_key(key, by).await
+    }
+
+    async fn seal_keys(&self, users: Vec<UserId>) -> Answer<Vec<SealKey>> {
+        self.inner.seal_keys(users).await
+    }
+
+    async fn create_seal_keys(&self, keys: Vec<SealKey>) -> Answer<Vec<SealKey>> {
+        self.inner.create_seal_keys(keys).await
+    }
+
+    async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()> {
+        self.inner.seal_events(events).await
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

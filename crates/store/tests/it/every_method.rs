@@ -551,6 +551,7 @@ impl Caller<'_> {
         self.told("create_audit_key");
         assert_eq!(self.directory().audit_keys().await.unwrap().len(), 1);
         self.told("audit_keys");
+        self.seals().await;
         let end = self.directory().chain_end().await.unwrap();
         self.told("chain_end");
         let link = narthex_conformance::audit_chain::link(end.map_or(0, |link| link.sequence) + 1);
@@ -567,6 +568,21 @@ impl Caller<'_> {
         self.told("checkpoints");
         self.directory().last_checkpoint().await.unwrap().unwrap();
         self.told("last_checkpoint");
+    }
+
+    async fn seals(&mut self) {
+        let events = self.directory().events(EventFilter::default(), Page::first(200)).await;
+        let events = events.unwrap().items;
+        let of_user = events.iter().find(|recorded| recorded.needs_seals()).unwrap();
+        let key = narthex_conformance::seals::key(of_user.event.user.unwrap(), 3);
+        let keys = vec![key.clone()];
+        assert_eq!(self.directory().create_seal_keys(keys.clone()).await, Ok(keys.clone()));
+        self.told("create_seal_keys");
+        assert_eq!(self.directory().seal_keys(vec![key.user]).await, Ok(keys));
+        self.told("seal_keys");
+        let sealed = narthex_conformance::seals::sealed(of_user, key);
+        self.directory().seal_events(vec![sealed]).await.unwrap();
+        self.told("seal_events");
     }
 
     async fn denials(&mut self) {

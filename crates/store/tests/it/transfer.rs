@@ -13,9 +13,9 @@ use narthex_conformance::walk::Walk;
 use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
     Among, ApiKey, ApiKeyId, AssertionKey, AuditKey, CarrierFilter, ChainHash, ChainLink, Checkpoint, Directory,
-    DocumentAt, DocumentKind, IssuerName, Logo, MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit,
-    OrganizationId, OrganizationRole, Page, People, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes,
-    SecretHash, TokenFingerprint, TokenSync, UserFilter,
+    DocumentAt, DocumentKind, EventFilter, IssuerName, Logo, MachineKey, MachineKeyId, NewDocument, Organization,
+    OrganizationEdit, OrganizationId, OrganizationRole, Page, People, PlatformRole, Realm, SavedKeySet, ScopedRole,
+    SecretBytes, SecretHash, TokenFingerprint, TokenSync, UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};
@@ -165,6 +165,13 @@ async fn chain(world: &World<'_>) {
         created_at_ms: world.now_ms,
     };
     world.directory.create_audit_key(key, world.by()).await.unwrap();
+    let events = world.directory.events(EventFilter::default(), Page::first(200)).await;
+    let events = events.unwrap().items;
+    let recorded = events.iter().find(|recorded| recorded.needs_seals()).unwrap();
+    let seal_key = narthex_conformance::seals::key(recorded.event.user.unwrap(), 4);
+    world.directory.create_seal_keys(vec![seal_key.clone()]).await.unwrap();
+    let sealed = narthex_conformance::seals::sealed(recorded, seal_key);
+    world.directory.seal_events(vec![sealed]).await.unwrap();
     let link = |sequence, byte| ChainLink {
         sequence,
         hash: ChainHash([byte; 32]),

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, StoredSource,
+    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, Seals, StoredSource,
     TAG_LENGTH_MAX, TagList, TokenFingerprint, Username,
 };
 
@@ -115,6 +115,14 @@ pub(crate) fn event(fields: &Fields<'_>) -> Result<(), String> {
     let kind = fields.text("actor_kind").unwrap_or_default();
     let actor = Actor::from_parts(kind, fields.text("actor_name"), token);
     actor.map(drop).ok_or_else(|| "its actor is unknown".to_owned())
+}
+
+pub(crate) fn seals(fields: &Fields<'_>) -> Result<(), String> {
+    let members = fields.text("seals").and_then(object_from_json);
+    let seals = members.and_then(|members| Seals::from_json(&members));
+    seals
+        .map(drop)
+        .ok_or_else(|| "`seals`: one of them is no seal".to_owned())
 }
 
 pub(crate) fn public_jwk(text: &str) -> Result<(), String> {

@@ -253,6 +253,8 @@ pub const TABLES: &[Table] = &[
         ],
         agrees: Some(event),
     },
+    audit_chain::SEALS,
+    audit_chain::SEAL_KEYS,
     audit_chain::LINKS,
     audit_chain::CHECKPOINTS,
     audit_chain::KEYS,

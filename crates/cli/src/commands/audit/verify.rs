@@ -88,6 +88,13 @@ fn text_of(report: &Report, style: OutputStyle) -> String {
     };
     let _ = writeln!(text, "  events       {}{range}", report.events);
     let _ = writeln!(text, "  checkpoints  {}", report.checkpoints);
+    if report.personal_values + report.sealed_only > 0 {
+        let left = match report.sealed_only {
+            0 => String::new(),
+            left => format!("; {left} are not there: they were erased, or left out of the file"),
+        };
+        let _ = writeln!(text, "  personal     {} values proved{left}", report.personal_values);
+    }
     let complete = if report.filtered {
         "not proved: the export has a filter, and events were left out; each one that is there is proved"
     } else {

@@ -75,7 +75,8 @@ async fn export(args: AuditExportArgs) -> anyhow::Result<Answer> {
         actor: Actor::System,
         at_ms: context.now_ms(),
     };
-    let keeper = ChainKeeper::open(&*context.directory, random_bytes()?, by).await?;
+    let seeds = [random_bytes()?, random_bytes()?];
+    let keeper = ChainKeeper::open(&*context.directory, seeds, by).await?;
     let directory = Arc::clone(&context.directory);
     let export = TrailExport::begin(directory, keeper, format, filter, context.now_ms()).await?;
     if args.output == Path::new("-") {

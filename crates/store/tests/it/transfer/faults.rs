@@ -34,6 +34,8 @@ fn sealed(mut lines: Vec<String>) -> Vec<String> {
         "team",
         "grant",
         "audit_event",
+        "audit_seal",
+        "seal_key",
         "audit_link",
         "audit_checkpoint",
         "audit_key",
@@ -160,7 +162,7 @@ async fn files_that_are_none_or_of_another_time() {
         .await;
     stores
         .check(
-            header(|line| line.replace("\"schema\":13", "\"schema\":99")),
+            header(|line| line.replace("\"schema\":14", "\"schema\":99")),
             "has schema version 99 and this program 13",
         )
         .await;
@@ -415,6 +417,18 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
             "`hash`: it is no SHA-256 in hex",
         ),
         ("removed_identity", "kind", json!("team"), "`kind`: not a known"),
+        (
+            "audit_seal",
+            "seals",
+            json!({"detail.email": "AB"}),
+            "`seals`: one of them is no seal",
+        ),
+        (
+            "seal_key",
+            "secret",
+            json!("AAAA"),
+            "`secret`: it has 3 bytes and not 32",
+        ),
         (
             "erasure_key",
             "secret",

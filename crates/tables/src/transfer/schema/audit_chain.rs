@@ -1,7 +1,7 @@
 //! The tables of the hash chain.
 
-use super::super::rules::{hash, public_jwk};
-use super::{Holds, Table, column, text, time};
+use super::super::rules::{hash, public_jwk, seals};
+use super::{Holds, OF_USER, Table, column, text, time};
 
 /// The links.
 pub(super) const LINKS: Table = Table {
@@ -12,6 +12,24 @@ pub(super) const LINKS: Table = Table {
         column("sequence", Holds::Count),
         column("hash", Holds::Bytes(Some(hash))),
     ],
+    agrees: None,
+};
+
+/// The seals of events.
+pub(super) const SEALS: Table = Table {
+    name: "audit_seals",
+    kind: "audit_seal",
+    key: 1,
+    columns: &[column("sequence", Holds::Count), column("seals", Holds::Object)],
+    agrees: Some(seals),
+};
+
+/// The keys of seals.
+pub(super) const SEAL_KEYS: Table = Table {
+    name: "seal_keys",
+    kind: "seal_key",
+    key: 1,
+    columns: &[OF_USER, column("secret", Holds::Bytes(Some(hash)))],
     agrees: None,
 };
 
