@@ -40,15 +40,14 @@ mod organization;
 mod page;
 mod plan;
 mod principal;
+mod recent;
 mod role;
 pub mod rules;
 mod session;
-mod session_uses;
 mod snapshot;
 mod sync;
 mod tag;
 mod team;
-mod usage_buffer;
 mod user;
 mod versions;
 mod webhook;
@@ -97,13 +96,13 @@ pub use organization::{
 pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership, platform_role};
+pub use recent::Recent;
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use session::{
     CredentialKind, LoggedOut, LogoutMark, ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, RefreshedToken,
     SESSION_BYTES_MAX, SESSION_KEPT_MS, SESSION_MS_MAX, SESSION_USE_EVERY_MS, Session, SessionClient, SessionEnd,
     SessionFilter, SessionKind, SessionSelection, StandingSession,
 };
-pub use session_uses::SessionUses;
 pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{
@@ -111,7 +110,6 @@ pub use tag::{
     TagPattern, TagPatterns, TwoReadings, difference, fold, is_near, settle, several_tags_in_one, spellings,
 };
 pub use team::Team;
-pub use usage_buffer::{Noted, Recent, UsageBuffer};
 pub use user::{Profile, User, UserKind, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};
 pub use webhook::{

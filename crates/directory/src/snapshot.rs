@@ -6,12 +6,12 @@ use crate::desired::Desired;
 use crate::erasure::{RefusedTokens, RemovedIdentity, RemovedKind};
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
-use crate::name::{ExternalId, IssuerName, OrganizationName, Realm};
+use crate::name::{ExternalId, OrganizationName, Realm};
 use crate::order::Mark;
 use crate::organization::{Organization, OrganizationStatus};
+use crate::recent::Recent;
 use crate::role::{OrganizationRole, Scope};
 use crate::team::Team;
-use crate::usage_buffer::{Recent, UsageBuffer};
 use crate::user::User;
 use crate::versions::Stamp;
 
@@ -223,14 +223,6 @@ impl Snapshot {
             external_id: external_id.clone(),
         };
         unknown.into_iter().map(identity).collect()
-    }
-
-    /// Lays over it what a store has noted and not written yet. For stores.
-    pub fn overlay(&mut self, usage: &UsageBuffer, issuer: &IssuerName) {
-        if let Some(standing) = &self.standing {
-            self.last = Mark::join_maybe(self.last, usage.mark(standing.user.id, issuer));
-            self.recent = usage.recent(standing.user.id);
-        }
     }
 
     /// Snapshot of an empty directory: the start of a test, and of explain without a store.

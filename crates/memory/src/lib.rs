@@ -20,10 +20,9 @@ pub use declared_view::DeclaredView;
 use narthex_directory::Answer;
 use narthex_directory::By;
 use narthex_directory::Change;
-use narthex_directory::SessionUses;
 use narthex_directory::StoreError;
-use narthex_directory::UsageBuffer;
 use narthex_directory::Versions;
+use narthex_usage::{SessionUses, UsageBuffer};
 
 /// A directory that lives as long as the process.
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ impl TokenSync for MemoryDirectory {
         let mut snapshot = state.snapshot(desired, detail, &self.versions);
         snapshot.deleted_organizations = state.deleted_of(snapshot.unknown_organizations(desired));
         drop(state);
-        snapshot.overlay(&self.usage, &desired.issuer);
+        self.usage.overlay(&mut snapshot, &desired.issuer);
         Ok(snapshot)
     }
 

@@ -42,7 +42,8 @@ mod write;
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use narthex_directory::{Answer, By, Change, SessionUses, StoreError, UsageBuffer, Versions};
+use narthex_directory::{Answer, By, Change, StoreError, Versions};
+use narthex_usage::{SessionUses, UsageBuffer};
 use tokio::task::JoinHandle;
 
 #[cfg(feature = "population")]

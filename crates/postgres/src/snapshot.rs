@@ -154,7 +154,7 @@ where
 }
 
 impl Reader<'_> {
-    /// Reads what planning needs. The caller lays what [`narthex_directory::UsageBuffer`] remembers over it.
+    /// Reads what planning needs. The caller lays what [`narthex_usage::UsageBuffer`] remembers over it.
     pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
         for _ in 0..TRIES {
             if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {

@@ -21,7 +21,7 @@ impl TokenSync for PostgresDirectory {
         let reader = self.reader(&session);
         let snapshot = reader.snapshot(desired, detail).await?;
         let mut snapshot = reader.with_refused(desired, snapshot).await?;
-        snapshot.overlay(&self.shared.usage, &desired.issuer);
+        self.shared.usage.overlay(&mut snapshot, &desired.issuer);
         Ok(snapshot)
     }
 

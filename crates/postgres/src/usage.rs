@@ -1,6 +1,7 @@
 //! Uses of tokens: what was noted is written, and the newest is looked up.
 
-use narthex_directory::{GrantId, IssuerName, Mark, Noted, Touch, UserId};
+use narthex_directory::{GrantId, IssuerName, Mark, Touch, UserId};
+use narthex_usage::Noted;
 
 use super::Shared;
 use super::error::Outcome;

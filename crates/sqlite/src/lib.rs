@@ -31,7 +31,8 @@ mod writer;
 
 use std::sync::Arc;
 
-use narthex_directory::{Answer, By, Change, SessionUses, StoreError, UsageBuffer, Versions};
+use narthex_directory::{Answer, By, Change, StoreError, Versions};
+use narthex_usage::{SessionUses, UsageBuffer};
 
 #[cfg(feature = "population")]
 pub use self::bulk_load::bulk_load;

@@ -21,7 +21,7 @@ use narthex_tables::marks::{MARK, mark};
 use narthex_tables::rows::{self, Columns, corrupt};
 use narthex_tables::tag_cache::{Listing, TagCache};
 
-/// Reads what planning needs. What [`narthex_directory::UsageBuffer`] remembers is laid over it by the caller.
+/// Reads what planning needs. What [`narthex_usage::UsageBuffer`] remembers is laid over it by the caller.
 pub(super) fn snapshot(
     connection: &Connection,
     cache: &TagCache,

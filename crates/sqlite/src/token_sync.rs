@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Desired, Detail, IssuerName, Mark, Noted, Organization, OrganizationId, OrganizationName, Snapshot,
-    Stamp, Standing, StoreError, Stripe, SyncPlan, TokenSync, Touch, UsageBuffer, UserId, Versions,
+    Answer, By, Desired, Detail, IssuerName, Mark, Organization, OrganizationId, OrganizationName, Snapshot, Stamp,
+    Standing, StoreError, Stripe, SyncPlan, TokenSync, Touch, UserId, Versions,
 };
 use rusqlite::{Connection, params};
 
@@ -16,6 +16,7 @@ use super::list::{self, Key};
 use super::writer::Tx;
 use super::{marks, sessions, snapshot};
 use narthex_tables::consequences::{Written, raise};
+use narthex_usage::{Noted, UsageBuffer};
 
 #[async_trait]
 impl TokenSync for SqliteDirectory {
@@ -25,7 +26,7 @@ impl TokenSync for SqliteDirectory {
             .readers
             .read(move |connection| snapshot::snapshot(connection, &cache, &asked, detail))
             .await?;
-        snapshot.overlay(&self.usage, &desired.issuer);
+        self.usage.overlay(&mut snapshot, &desired.issuer);
         Ok(snapshot)
     }
 

@@ -24,7 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
-    ("memory", &["directory"]),
+    ("usage", &["directory"]),
+    ("memory", &["directory", "usage"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
     ("audit", &["directory"]),
@@ -34,8 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("introspection", &["fetch"]),
     // third
     ("connection", &["template", "mint"]),
-    ("sqlite", &["directory", "tables"]),
-    ("postgres", &["directory", "tables"]),
+    ("sqlite", &["directory", "tables", "usage"]),
+    ("postgres", &["directory", "tables", "usage"]),
     ("store", &["directory", "tables", "sqlite", "postgres"]),
     // outward
     ("fetch", &["token", "template", "directory", "clock", "connection"]),

@@ -7,11 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::command::SeenTag;
-use crate::id::UserId;
-use crate::name::{IssuerName, Realm};
-use crate::order::Mark;
-use crate::plan::{SyncPlan, Touch};
+use narthex_directory::{IssuerName, Mark, Realm, Recent, SeenTag, Snapshot, SyncPlan, Touch, UserId};
 
 /// Beyond this many users between two writes, further uses are not noted: some fifteen megabytes.
 const DUE_MAX: usize = 20_000;
@@ -26,8 +22,6 @@ const IN_SHORT_MAX: usize = 200_000;
 const MARKS_MAX: usize = 200_000;
 /// Limit of users whose changes of the last minute are counted: some three megabytes.
 const COUNTED_MAX: usize = 50_000;
-/// Window in which changes are counted, in milliseconds.
-const MINUTE_MS: i64 = 60_000;
 /// Shortest time between two scans of all counts when there is no room for more, in milliseconds.
 const TIDY_MS: u64 = 1_000;
 
@@ -135,30 +129,6 @@ impl Noted {
     }
 }
 
-/// Recent changes of a user by tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recent {
-    since_ms: i64,
-    changes: u32,
-}
-
-impl Recent {
-    /// No changes.
-    pub const NONE: Self = Self {
-        since_ms: 0,
-        changes: 0,
-    };
-
-    /// Number of changes within the minute that is under way.
-    pub fn within_minute(self, now_ms: i64) -> u32 {
-        if (0..MINUTE_MS).contains(&now_ms.saturating_sub(self.since_ms)) {
-            self.changes
-        } else {
-            0
-        }
-    }
-}
-
 /// The changes of each user within a minute.
 #[derive(Debug, Default)]
 struct Changes {
@@ -169,7 +139,7 @@ struct Changes {
 
 impl Changes {
     fn count(&mut self, user: UserId, changes: u32, now_ms: i64) {
-        let is_over = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= MINUTE_MS.unsigned_abs();
+        let is_over = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= Recent::WINDOW_MS.unsigned_abs();
         let is_a_while_ago = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= TIDY_MS;
         if is_over || self.by_user.len() >= COUNTED_MAX && is_a_while_ago {
             self.by_user.retain(|_, recent| recent.within_minute(now_ms) > 0);
@@ -179,11 +149,7 @@ impl Changes {
             return;
         }
         let recent = self.by_user.entry(user).or_insert(Recent::NONE);
-        let before = recent.within_minute(now_ms);
-        if before == 0 {
-            recent.since_ms = now_ms;
-        }
-        recent.changes = before.saturating_add(changes);
+        recent.count(changes, now_ms);
     }
 }
 
@@ -252,6 +218,14 @@ impl UsageBuffer {
         let all = [&*inner.kept_in_flight, &inner.kept, &*inner.in_flight, &inner.marks];
         let noted = all.into_iter().filter_map(|marks| marks.get(user, issuer));
         noted.reduce(Mark::join)
+    }
+
+    /// Lays over a snapshot what was noted and is not written yet.
+    pub fn overlay(&self, snapshot: &mut Snapshot, issuer: &IssuerName) {
+        if let Some(standing) = &snapshot.standing {
+            snapshot.last = Mark::join_maybe(snapshot.last, self.mark(standing.user.id, issuer));
+            snapshot.recent = self.recent(standing.user.id);
+        }
     }
 
     /// Tests whether a newer token than the plan's was noted since the plan was made.
@@ -401,10 +375,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use narthex_directory::{CountingIds, Said, TokenFingerprint};
+
     use super::*;
-    use crate::grant::TokenFingerprint;
-    use crate::id::CountingIds;
-    use crate::order::Said;
 
     fn mark(order_ms: i64) -> Mark {
         Mark::of(order_ms, Said(1), 1_000)
@@ -566,19 +539,19 @@ mod tests {
         let mut changes = Changes::default();
         let user = touch(0, false).user;
         let recent = |changes: &Changes, now_ms| changes.by_user.get(&user).map(|recent| recent.within_minute(now_ms));
-        changes.count(user, 2, MINUTE_MS);
-        changes.count(user, 3, 2 * MINUTE_MS - 1);
-        assert_eq!(recent(&changes, 2 * MINUTE_MS - 1), Some(5));
-        assert_eq!(recent(&changes, 2 * MINUTE_MS), Some(0));
+        changes.count(user, 2, Recent::WINDOW_MS);
+        changes.count(user, 3, 2 * Recent::WINDOW_MS - 1);
+        assert_eq!(recent(&changes, 2 * Recent::WINDOW_MS - 1), Some(5));
+        assert_eq!(recent(&changes, 2 * Recent::WINDOW_MS), Some(0));
         assert_eq!(recent(&changes, 0), Some(0), "nor when the clock was set back");
-        changes.count(user, 1, 2 * MINUTE_MS);
-        assert_eq!(recent(&changes, 2 * MINUTE_MS), Some(1));
+        changes.count(user, 1, 2 * Recent::WINDOW_MS);
+        assert_eq!(recent(&changes, 2 * Recent::WINDOW_MS), Some(1));
         let others = (1..=COUNTED_MAX as u64).map(|number| UserId::new(0, &mut CountingIds(number << 20)));
         for other in others {
-            changes.count(other, 1, 2 * MINUTE_MS + 1);
+            changes.count(other, 1, 2 * Recent::WINDOW_MS + 1);
         }
         assert_eq!(changes.by_user.len(), COUNTED_MAX, "at most so many");
-        changes.count(user, 1, 4 * MINUTE_MS);
+        changes.count(user, 1, 4 * Recent::WINDOW_MS);
         assert_eq!(changes.by_user.len(), 1, "and those that are over are dropped");
     }
 }

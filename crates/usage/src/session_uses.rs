@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::id::SessionId;
-use crate::session::SESSION_USE_EVERY_MS;
+use narthex_directory::{SESSION_USE_EVERY_MS, SessionId};
 
 /// Beyond this many sessions within a minute, further uses are not noted, and due again at the next use: some five megabytes.
 const NOTED_MAX: usize = 50_000;
@@ -84,8 +83,9 @@ impl SessionUses {
 
 #[cfg(test)]
 mod tests {
+    use narthex_directory::CountingIds;
+
     use super::*;
-    use crate::id::CountingIds;
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
