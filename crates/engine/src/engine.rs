@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use narthex_assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use narthex_directory::{Actor, AuditEvent, Directory, StoreError, Versions};
 use thiserror::Error;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::cache::by_identity::AccountCache;
 use crate::cache::by_token::TokenCache;
 use crate::event::Event;

@@ -1,11 +1,11 @@
 //! The identity of the caller, as an application receives it.
 
 use http::HeaderName;
+use narthex_assertion::Claims;
 use narthex_decision::{IdentityHeaders, Match, OrganizationFacts, Permit};
 use narthex_directory::{PlatformRole, Principal, UserKind};
 use serde_json::{Map, Value};
 
-use crate::assertion::Claims;
 use crate::cache::by_token::KnownCaller;
 use crate::engine::Engine;
 use crate::organization;

@@ -8,7 +8,6 @@
 //! HTTP statuses of reasons ([`respond`]).
 
 pub mod access_log;
-mod assertion;
 pub mod cache;
 pub mod credentials;
 pub mod decision;
@@ -46,7 +45,6 @@ mod upstream;
 mod via;
 
 pub use access_log::ACCESS_TARGET;
-pub use assertion::{AssertionError, AssertionSettings};
 pub use credentials::TokenPlaces;
 pub use dpop::{DpopUse, ProofUse};
 pub use embedding::Embedding;
@@ -56,6 +54,7 @@ pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};
 pub use metrics::{METRICS, MetricDescription, MetricKind, Metrics};
+pub use narthex_assertion::{AssertionError, AssertionSettings};
 pub use narthex_dpop::ALGORITHMS as PROOF_ALGORITHMS;
 pub use narthex_session::cookie as session_cookie;
 pub use narthex_session::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};

@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // applications
     ("tower", &["token", "clock", "fetch"]),
     // clients
+    ("assertion", &["directory"]),
     ("openid", &["fetch"]),
     ("session", &["directory", "clock"]),
     // run
@@ -58,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "decision",
             "clock",
             "fetch",
+            "assertion",
             "openid",
             "session",
             "dpop",
