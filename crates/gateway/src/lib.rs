@@ -9,7 +9,6 @@ mod body_limits;
 mod forward_auth;
 mod gateway;
 mod lifetime;
-mod login;
 mod me;
 mod metadata;
 mod proxy;

@@ -17,7 +17,6 @@ use tracing::{Instrument as _, Span};
 use crate::forward_auth::{self, Original, Question, Wanted};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
-use crate::login;
 use crate::me;
 use crate::metadata;
 use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamBody, UpstreamSlot};
@@ -160,7 +159,7 @@ async fn respond_to(connection: Arc<Connection>, request: Request<Incoming>) -> 
             .await
             .map(Either::Left)
     } else if Endpoint::of(path).is_some() {
-        Box::pin(login::answer(engine, &runtime, sender, request))
+        Box::pin(narthex_login::answer_at_public_port(engine, &runtime, sender, request))
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {

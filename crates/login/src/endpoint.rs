@@ -11,7 +11,7 @@ use narthex_engine::{Engine, Runtime};
 use crate::{backchannel, callback, embedded_login, logout, sign_in};
 
 /// Largest body of a request, in bytes: a logout token of 16 KiB, encoded.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// An endpoint of sign-in or sign-out, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl<'p> Endpoint<'p> {
 /// # Errors
 ///
 /// The refusal, which the door turns into an answer.
-pub async fn answer(
+pub(crate) async fn answer(
     engine: &Engine,
     runtime: &Runtime,
     endpoint: Endpoint<'_>,

@@ -14,9 +14,11 @@ mod form;
 mod logout;
 mod me;
 mod one_time_code;
+mod public_port;
 mod sign_in;
 
 pub use callback::{Completed, complete_at_console};
-pub use endpoint::{BODY_BYTES_MAX, Endpoint, answer};
+pub use endpoint::Endpoint;
 pub use me::{SessionRow, sessions};
+pub use public_port::answer_at_public_port;
 pub use sign_in::{Begun, SignInPlace, begin_at_console};

@@ -1,11 +1,12 @@
-//! Sign-in and sign-out on the public port: bodies, logs and refusals around the endpoints of `narthex-login`.
+//! Sign-in and sign-out on the public port: bodies, logs and refusals around the endpoints.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use narthex_decision::Reason;
 use narthex_engine::Engine;
 use narthex_engine::Runtime;
@@ -14,8 +15,9 @@ use narthex_engine::event::Event;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::respond::{self, Refusal};
-use narthex_login::{BODY_BYTES_MAX, Endpoint};
 use tokio::time::Instant;
+
+use crate::endpoint::{BODY_BYTES_MAX, Endpoint, answer};
 
 /// Longest time for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -25,7 +27,11 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// `request.too_large`, or `request.unforwardable` if it does not arrive whole and in time.
-async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+async fn read<B>(body: B) -> Result<Bytes, Refusal>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let read = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIME, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -38,12 +44,16 @@ async fn read(body: Incoming) -> Result<Bytes, Refusal> {
 }
 
 /// Answers a request for an endpoint of sign-in or sign-out, and reports that.
-pub(crate) async fn answer(
+pub async fn answer_at_public_port<B>(
     engine: &Engine,
     runtime: &Runtime,
     sender: Sender<'_>,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+    request: Request<B>,
+) -> Response<Full<Bytes>>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let started = Instant::now();
     let (parts, body) = request.into_parts();
     let request = &Request::from_parts(parts, ());
@@ -60,10 +70,10 @@ pub(crate) async fn answer(
     };
     let answered = match Endpoint::of(request.uri().path()) {
         Some(endpoint) if endpoint.has_body(request.method()) => match read(body).await {
-            Ok(body) => narthex_login::answer(engine, runtime, endpoint, (inbound, &body)).await,
+            Ok(body) => answer(engine, runtime, endpoint, (inbound, &body)).await,
             Err(refusal) => Err(refusal),
         },
-        Some(endpoint) => narthex_login::answer(engine, runtime, endpoint, (inbound, &[])).await,
+        Some(endpoint) => answer(engine, runtime, endpoint, (inbound, &[])).await,
         None => Err(Refusal::new(Reason::RouteUnmatched)),
     };
     let request_id = engine.request_ids.next();
