@@ -243,7 +243,7 @@ fn show_refused(page: SignInPage<'_>, refused: RefusedSignIn) -> Answer {
         refused: Some(&words),
         ..page
     };
-    logged(html(StatusCode::FORBIDDEN, &page)?, refused)
+    Ok(logged(html(StatusCode::FORBIDDEN, &page)?, refused))
 }
 
 /// Shows a page to a browser that cannot sign in over its connection.
@@ -252,13 +252,13 @@ fn barred(page: &impl Template) -> Answer {
         Reason::SignInRefused,
         "the browser does not reach the console over https",
     );
-    logged(html(StatusCode::FORBIDDEN, page)?, refusal.into())
+    Ok(logged(html(StatusCode::FORBIDDEN, page)?, refusal.into()))
 }
 
 /// Leaves a refused sign-in for the log, which the port writes.
-fn logged(mut response: Response, refused: RefusedSignIn) -> Answer {
+fn logged(mut response: Response, refused: RefusedSignIn) -> Response {
     response.extensions_mut().insert(refused);
-    Ok(response)
+    response
 }
 
 /// Returns the page to come back to: the one that is asked for, if it is a page of the console.
@@ -291,7 +291,7 @@ async fn sign_in(State(console): State<Arc<Console>>, browser: Browser, Form(fie
                 error: Some(&words),
                 ..page
             };
-            logged(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?, refused)
+            Ok(logged(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?, refused))
         }
     }
 }
@@ -369,7 +369,7 @@ async fn use_link(State(console): State<Arc<Console>>, browser: Browser, Form(fi
         error: Some(&words),
         ..page
     };
-    logged(html(StatusCode::FORBIDDEN, &page)?, refused)
+    Ok(logged(html(StatusCode::FORBIDDEN, &page)?, refused))
 }
 
 /// Ends the session of the browser.
