@@ -19,6 +19,7 @@ use narthex_ops::{PageRequest, webhooks};
 pub(crate) struct Query {
     /// State of the deliveries: by default `waiting`.
     #[serde(default)]
+    #[param(inline)]
     state: DeliveryState,
     /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
