@@ -29,14 +29,12 @@ use std::time::Duration;
 
 use narthex_decision::Routes;
 use narthex_directory::NameError;
+use narthex_settings_reader::{Defaulted, List, Optional, Problem, Problems, Provenance, Span};
 use narthex_token::Issuers;
 use toml::Spanned;
 
 use super::environment::Environment;
 use super::file::{ConfigFile, IssuerSection};
-use super::problem::{Problem, Problems, Span};
-use super::read::{Defaulted, Optional, Provenance};
-use super::values::List;
 use super::{Config, Issuer, Limits, RouteSettings};
 
 /// A value that cannot be used; its problem has been added.

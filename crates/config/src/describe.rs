@@ -11,8 +11,9 @@ pub use default_file::default_file;
 pub(crate) use page::page;
 pub use schema::schema;
 
+use narthex_settings_reader::{FromToml, KeyDescription, Kind, Outline};
+
 use super::file::ConfigFile;
-use super::read::{FromToml, KeyDescription, Kind, Outline};
 
 /// The whole file as the documents see it.
 pub(crate) fn outline() -> Outline {

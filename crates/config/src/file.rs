@@ -22,11 +22,8 @@ pub(crate) use settings::{
 };
 pub use settings::{LogFormat, LogLevel};
 
+use narthex_settings_reader::{Defaulted, FormerKey, List, Optional, Problem, Provenance, Walk, section};
 use toml::de::DeTable;
-
-use super::problem::Problem;
-use super::read::{Defaulted, Optional, Walk, section};
-use super::values::List;
 
 section! {
     /// Narthex reads one TOML file. Unknown keys are errors. `narthex config check` reports all problems at once.
@@ -75,9 +72,28 @@ section! {
     }
 }
 
+/// Keys of former versions.
+pub(crate) const FORMER_KEYS: [FormerKey; 3] = [
+    FormerKey {
+        name: "token_header",
+        now: "token_from",
+        help: "write `token_from = [\"authorization\", \"header:NAME\"]`; the list has every place, so `authorization` can be left out",
+    },
+    FormerKey {
+        name: "token_cookie",
+        now: "token_from",
+        help: "write `token_from = [\"authorization\", \"cookie:NAME\"]`; the list has every place, so `authorization` can be left out",
+    },
+    FormerKey {
+        name: "token_query",
+        now: "token_from",
+        help: "write `token_from = [\"authorization\", \"query:NAME\"]`; the list has every place, so `authorization` can be left out",
+    },
+];
+
 /// Reads the text of a configuration file as far as possible and collects every problem in it.
 pub(crate) fn read(source: &str) -> (Option<ConfigFile>, Walk) {
-    let mut walk = Walk::default();
+    let mut walk = Walk::over(Provenance::File, &FORMER_KEYS);
     let (table, errors) = DeTable::parse_recoverable(source);
     for error in errors {
         let span = error.span().unwrap_or(0..0);

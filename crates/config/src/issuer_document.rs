@@ -1,13 +1,11 @@
 //! One issuer from a JSON document, as the API takes it: the same keys, the same checks and the same messages as for an
 //! `[[issuer]]` of the configuration file.
 
+use narthex_settings_reader::{FieldProblem, FromToml, JsonTree, Provenance, Walk, number_texts};
 use serde_json::Value;
 
 use super::check::Check;
-use super::file::IssuerSection;
-use super::json_tree::{JsonTree, number_texts};
-use super::problem::FieldProblem;
-use super::read::{FromToml, Provenance, Walk};
+use super::file::{FORMER_KEYS, IssuerSection};
 use super::{Issuer, Limits};
 
 /// An issuer that can be used, with what its author should know.
@@ -32,7 +30,7 @@ pub struct CompiledIssuer {
 ///
 /// Every problem of the document, errors and warnings, in its order.
 pub fn compile_issuer(document: &Value, limits: &Limits) -> Result<CompiledIssuer, Vec<FieldProblem>> {
-    let mut walk = Walk::over(Provenance::Api);
+    let mut walk = Walk::over(Provenance::Api, &FORMER_KEYS);
     let numbers = number_texts(document);
     let tree = JsonTree::new(document, &numbers, &mut walk.problems);
     let section = tree

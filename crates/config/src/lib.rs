@@ -14,12 +14,8 @@ mod describe;
 mod environment;
 mod file;
 mod issuer_document;
-mod json_tree;
-mod problem;
-mod read;
 mod restart_settings;
 mod secret;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -37,8 +33,8 @@ use narthex_directory::{
     OrganizationTags, Realm, SyncPolicy,
 };
 use narthex_engine::{
-    DpopUse, IdentityField, LoginUse, MethodOverride, ReloadProblem, SealingKeys, SignInSettings, TokenPlaces,
-    Upstream, WebOrigin,
+    DpopUse, FilePlace, IdentityField, LoginUse, MethodOverride, ReloadProblem, SealingKeys, SignInSettings,
+    TokenPlaces, Upstream, WebOrigin,
 };
 use narthex_fetch::keys::{Access, KeySource};
 use narthex_fetch::outbound::Policy;
@@ -55,11 +51,11 @@ pub use describe::{default_file, schema};
 pub use environment::Environment;
 pub use file::{LogFormat, LogLevel, SecretFormat};
 pub use issuer_document::{CompiledIssuer, compile_issuer};
-pub use problem::{FieldProblem, Paint, Problems, Severity};
-use problem::{Problem, ProblemRow};
+pub use narthex_settings_reader::{FieldProblem, Paint, Problems, Severity, parse_duration};
+use narthex_settings_reader::{Problem, ProblemRow};
 pub use restart_settings::RestartSettings;
 pub use secret::Secret;
-pub use values::{Rate, parse_duration};
+pub use values::Rate;
 
 /// The largest configuration file that is read.
 const FILE_BYTES_MOST: u64 = 16 * 1024 * 1024;
@@ -392,7 +388,8 @@ impl Reading {
     ///
     /// Everything that is wrong with the file, one by one.
     pub fn into_config_or_problems(self) -> Result<Config, Vec<ReloadProblem>> {
-        let problems = self.problems.for_the_log(&self.name, &self.source);
+        let rows = self.problems.rows(&self.name, &self.source);
+        let problems = rows.iter().map(for_the_log).collect();
         self.config.ok_or(problems)
     }
 
@@ -410,6 +407,23 @@ impl Reading {
     #[cfg(test)]
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
+    }
+}
+
+/// The problem for a log, which is a stream of lines.
+fn for_the_log(row: &ProblemRow<'_>) -> ReloadProblem {
+    ReloadProblem {
+        is_error: row.severity == Severity::Error,
+        place: Some(FilePlace {
+            file: row.file.to_owned(),
+            line: row.line,
+            column: row.column,
+        }),
+        problem: match row.label {
+            Some(label) => format!("{} ({label})", row.message),
+            None => row.message.to_owned(),
+        },
+        help: (!row.help.is_empty()).then(|| row.help.join("; ")),
     }
 }
 

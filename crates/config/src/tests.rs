@@ -15,9 +15,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use narthex_settings_reader::{Kind, Presence};
 use serde_json::Value;
 
-use super::read::{Kind, Presence};
 use super::{Environment, Paint, Reading, describe, read_bytes, read_text};
 
 fn crate_file(path: &str) -> PathBuf {

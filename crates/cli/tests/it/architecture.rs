@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("listener", &[]),
     ("telemetry", &[]),
     ("scim", &[]),
+    ("settings-reader", &[]),
     ("testkit", &[]),
     ("conformance", &["directory"]),
     // second
@@ -84,6 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "openid",
             "introspection",
             "listener",
+            "settings-reader",
             "engine",
         ],
     ),

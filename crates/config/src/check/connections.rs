@@ -8,14 +8,13 @@ use std::time::Duration;
 use narthex_engine::{SealingKey, SealingKeys};
 use narthex_fetch::outbound::{HostPattern, OutboundLimits, Policy};
 use narthex_fetch::ssrf_guard::{Guard, Loopback};
+use narthex_settings_reader::{Problem, Size, Span};
 use toml::Spanned;
 
 use super::{Check, within};
 use crate::Webhook;
 use crate::file::{ConnectionsSection, SecretsSection, WebhookSection};
-use crate::problem::{Problem, Span};
 use crate::secret::Secret;
-use crate::values::Size;
 
 /// Environment variable with the key when no file is named.
 const KEY_VARIABLE: &str = "NARTHEX_SECRET_KEY";

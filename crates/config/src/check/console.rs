@@ -1,10 +1,10 @@
 //! `[console]`.
 
 use narthex_engine::WebOrigin;
+use narthex_settings_reader::Problem;
 
 use super::Check;
 use crate::file::{ConsoleSection, ListenSection};
-use crate::problem::Problem;
 
 impl Check<'_> {
     /// The origin of the console.

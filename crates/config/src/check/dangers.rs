@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use narthex_mapping::claim_paths;
+use narthex_settings_reader::{Optional, Problem};
 use toml::Spanned;
 
 use super::Check;
 use crate::file::{ConfigFile, IssuerSection, ListenSection};
-use crate::problem::Problem;
-use crate::read::Optional;
 use crate::values::TemplateText;
 
 /// The longest leeway that a clock may need.

@@ -1,11 +1,11 @@
 //! `frame_ancestors` of an issuer: the pages that may embed applications and sign users in there.
 
 use narthex_engine::WebOrigin;
+use narthex_settings_reader::Problem;
 use toml::Spanned;
 
 use super::Check;
 use crate::file::IssuerSection;
-use crate::problem::Problem;
 
 /// Name of an issuer whose cookie in frames would be the cookie of the console.
 const CONSOLE: &str = "console";

@@ -2,13 +2,13 @@
 
 use narthex_fetch::keys::Endpoint;
 use narthex_introspection::IntrospectionSettings;
+use narthex_settings_reader::{Problem, Span};
 use toml::Spanned;
 
 use super::keys::Source;
 use super::{Check, Reported};
 use crate::IssuerIntrospection;
 use crate::file::IssuerSection;
-use crate::problem::{Problem, Span};
 
 impl Check<'_> {
     /// The introspection endpoint of an issuer, if it has one.

@@ -8,6 +8,7 @@ use narthex_directory::{
     IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList, TagPatterns,
 };
 use narthex_engine::{DpopUse, TokenPlaces};
+use narthex_settings_reader::{List, Problem, Section, Span, did_you_mean};
 use narthex_token::{
     Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
     Tenants, TrustedIssuer,
@@ -19,10 +20,6 @@ use super::organization::ListedTags;
 use super::{Check, within_if_written};
 use crate::Issuer;
 use crate::file::{self, IssuerSection, TagText, TenantsText};
-use crate::problem::{Problem, Span};
-use crate::read::Section;
-use crate::suggest::did_you_mean;
-use crate::values::List;
 
 /// The shortest lease that the directory keeps to.
 const LEASE_LEAST_MS: i64 = 60_000;

@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use narthex_fetch::keys::{Access, KeySource, KeyUrl, ProxyUrl};
 use narthex_fetch::ssrf_guard::AddressKind;
+use narthex_settings_reader::{List, Problem, Provenance, Section, Span};
 use narthex_token::{Algorithm, KeySet, KeySetError, KeySetLimits, KeySource as KeyKind, SecretLength};
 use toml::Spanned;
 
 use super::Check;
 use crate::file::{IssuerSection, SecretFormat};
-use crate::problem::{Problem, Span};
-use crate::read::{Provenance, Section};
 use crate::secret::Secret;
-use crate::values::List;
 
 /// The largest file that holds a secret or a token.
 const SECRET_BYTES_MOST: u64 = 64 * 1024;

@@ -5,12 +5,11 @@ use std::cmp::Ordering;
 use http::Method;
 use narthex_decision::{RequestPath, Requirement, Route, RouteHost, Routes};
 use narthex_directory::PlatformRole;
+use narthex_settings_reader::{List, Problem, Span};
 use toml::Spanned;
 
 use super::Check;
 use crate::file::RouteSection;
-use crate::problem::{Problem, Span};
-use crate::values::List;
 
 impl Check<'_> {
     /// Warns when a guarded path has neighbours that pass at a laxer route for the rest. They are other paths here; to many

@@ -9,6 +9,7 @@ use narthex_directory::IssuerName;
 use narthex_engine::{SignInSettings, SignInTarget, WebOrigin};
 use narthex_fetch::keys::IssuerEndpoints;
 use narthex_openid::ClientSettings;
+use narthex_settings_reader::{List, Problem, Provenance, Section, Span, did_you_mean};
 use narthex_token::{BoundTokens, IssuerPolicy, KeySource as KeyKind, TrustedIssuer};
 use toml::Spanned;
 use zeroize::Zeroizing;
@@ -17,11 +18,7 @@ use super::keys::Source;
 use super::{Check, Reported, within};
 use crate::IssuerLogin;
 use crate::file::{ConfigFile, IssuerSection, LoginSection};
-use crate::problem::{Problem, Span};
-use crate::read::{Provenance, Section};
 use crate::secret::Secret;
-use crate::suggest::did_you_mean;
-use crate::values::List;
 
 /// The largest file that holds a client's secret.
 const SECRET_BYTES_MOST: u64 = 4 * 1024;

@@ -5,14 +5,13 @@ use narthex_mapping::{
     Body, Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid,
     OnMissing, OrganizationSource, RuleSource, TagsSource, TeamSource, UserSource,
 };
+use narthex_settings_reader::{Optional, Problem, Section, Span, place_in_literal};
 use toml::Spanned;
 
 use super::Check;
 use super::never::looks_like_a_path;
 use crate::file::{self, IssuerSection, MappingSection, PatternRole, PatternSection, RuleSection, TagsSection};
-use crate::problem::{Problem, Span};
-use crate::read::{Optional, Section};
-use crate::values::{TemplateText, place_in_literal};
+use crate::values::TemplateText;
 
 impl Check<'_> {
     /// The mapping of an issuer.

@@ -4,13 +4,12 @@
 use std::fmt;
 
 use narthex_directory::{TagList, several_tags_in_one};
+use narthex_settings_reader::{List, OneOrMany, Optional, Problem, Span};
 use toml::Spanned;
 
 use super::Check;
 use crate::file::{ConfigFile, IssuerSection, Membership, OrganizationSection, RouteSection, TagText};
-use crate::problem::{Problem, Span};
-use crate::read::Optional;
-use crate::values::{ClaimValue, List, OneOrMany};
+use crate::values::ClaimValue;
 
 impl Check<'_> {
     /// Warns of every setting of organizations and routes that can never match.

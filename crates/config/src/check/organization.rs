@@ -4,15 +4,13 @@ use narthex_directory::{
     ExternalId, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags,
     Realm, TagList,
 };
+use narthex_settings_reader::{List, Problem, Section, Span};
 
 use toml::Spanned;
 
 use super::Check;
 use crate::DeclaredOrganization;
 use crate::file::{self, OrganizationSection};
-use crate::problem::{Problem, Span};
-use crate::read::Section;
-use crate::values::List;
 
 /// End of a sentence about a name that is often meant for a label.
 const LABEL: &str = ", and `label` for the name that people read";

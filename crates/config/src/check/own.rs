@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use narthex_settings_reader::{List, Problem};
 use toml::Spanned;
 use url::{Host, Url};
 
@@ -9,8 +10,6 @@ use super::Check;
 use crate::Listen;
 use crate::environment::Environment;
 use crate::file::RouteSection;
-use crate::problem::Problem;
-use crate::values::List;
 
 impl Check<'_> {
     /// Refuses upstreams that lead to one of this process's own ports. Other names for this machine, and other ways back,

@@ -9,15 +9,12 @@ mod tokens;
 use http::Method;
 use narthex_decision::{EncodedSlash, Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_engine::protected_resource::metadata_resource;
+use narthex_settings_reader::{List, Problem, Section, did_you_mean, nearest};
 use toml::Spanned;
 
 use super::Check;
 use crate::RouteSettings;
 use crate::file::{self, IssuerSection, RouteSection};
-use crate::problem::Problem;
-use crate::read::Section;
-use crate::suggest::{did_you_mean, nearest};
-use crate::values::List;
 
 /// Everything that may be required, for "did you mean".
 const REQUIREMENTS: [&str; 8] = [

@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use narthex_settings_reader::{Defaulted, List, Problem, Problems, Size};
 use toml::Spanned;
 
 use super::{Check, within};
 use crate::file::{AssertionSection, CacheSection, LimitsSection, ListenSection, LogSection, TelemetrySection};
-use crate::problem::{Problem, Problems};
-use crate::read::Defaulted;
-use crate::values::{List, Size};
 use crate::{Assertion, Cache, Limits, Listen, Log, Telemetry};
 
 /// The largest token of product section 2, step 1.

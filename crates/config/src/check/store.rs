@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use narthex_settings_reader::{Optional, Problem, Span};
 use narthex_store::PostgresOptions;
 
 use super::Check;
 use crate::StoreLocation;
 use crate::file::StoreSection;
-use crate::problem::{Problem, Span};
-use crate::read::Optional;
 use crate::secret::Secret;
 
 /// The file that is used if none is named.

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use narthex_listener::tls::{ServerPem, ServerTls, TlsFile, UpstreamTls};
+use narthex_settings_reader::{Optional, Problem};
 use toml::Spanned;
 
 use super::{Check, Reported};
 use crate::file::TlsSection;
-use crate::problem::Problem;
-use crate::read::Optional;
 
 /// The largest file of certificates or of a key.
 const PEM_BYTES_MOST: u64 = 4 * 1024 * 1024;

@@ -3,8 +3,9 @@
 // Writing to a `String` cannot fail.
 use std::fmt::Write;
 
+use narthex_settings_reader::{KeyDescription, Presence};
+
 use super::{Table, outline, paragraphs, tables};
-use crate::read::{KeyDescription, Presence};
 use crate::restart_settings::needs_restart;
 
 /// Columns of the file.

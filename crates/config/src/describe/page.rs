@@ -3,8 +3,9 @@
 // Writing to a `String` cannot fail.
 use std::fmt::Write;
 
+use narthex_settings_reader::{KeyDescription, Kind, Presence};
+
 use super::{outline, paragraphs, tables};
-use crate::read::{KeyDescription, Kind, Presence};
 use crate::restart_settings::needs_restart;
 
 /// The page. `sample` is the smallest file that runs.

@@ -1,10 +1,10 @@
 //! The JSON schema of the file, for editors.
 
+use narthex_settings_reader::{KeyDescription, Kind, Outline, Presence};
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::{outline, paragraphs};
-use crate::read::{KeyDescription, Kind, Outline, Presence};
 
 /// The schema, as pretty JSON with a line break at the end.
 pub fn schema() -> String {

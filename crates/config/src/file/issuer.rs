@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use narthex_settings_reader::{
+    Defaulted, FromToml, Kind, List, Named, OneOrMany, Optional, Required, UrlText, Walk, WebUrl, choice, section,
+};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::organization::TagText;
-use crate::read::{Defaulted, FromToml, Kind, Optional, Required, Walk, section};
-use crate::values::{ClaimValue, List, Named, OneOrMany, TemplateText, UrlText, WebUrl, choice};
+use crate::values::{ClaimValue, TemplateText};
 
 section! {
     /// Identity provider whose tokens are trusted.

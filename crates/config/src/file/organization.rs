@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
+use narthex_settings_reader::{Defaulted, FromToml, Kind, List, Optional, Required, Walk, WebUrl, choice, section};
 use toml::Spanned;
 use toml::de::DeValue;
-
-use crate::read::{Defaulted, FromToml, Kind, Optional, Required, Walk, section};
-use crate::values::{List, WebUrl, choice};
 
 section! {
     /// Organization declared in this file. The API and the command line cannot change it.

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::read::{Defaulted, Optional, Required, section};
-use crate::values::{List, OneOrMany, Size, UrlText, choice};
+use narthex_settings_reader::{Defaulted, List, OneOrMany, Optional, Required, Size, UrlText, choice, section};
 
 section! {
     /// Path, its requirement and its upstream. A request that matches no route is denied.

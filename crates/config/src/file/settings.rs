@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use narthex_settings_reader::{Count, Defaulted, List, Optional, Required, Size, WebUrl, choice, section};
 
-use crate::read::{Defaulted, Optional, Required, section};
-use crate::values::{Count, List, Rate, Size, WebUrl, choice};
+use crate::values::Rate;
 
 section! {
     /// Addresses that Narthex listens on, and the reverse proxies that it trusts.

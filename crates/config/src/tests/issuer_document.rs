@@ -1,8 +1,8 @@
 //! Issuers as JSON documents: each case is written once, as a table of the file, and played through both entrances.
 
+use narthex_settings_reader::{FieldProblem, FromToml as _, KeyDescription, Provenance};
+
 use super::*;
-use crate::problem::FieldProblem;
-use crate::read::{FromToml as _, KeyDescription, Provenance};
 use crate::{CompiledIssuer, Issuer, compile_issuer};
 
 /// The keys without which there is no issuer.

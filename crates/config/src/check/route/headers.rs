@@ -3,14 +3,12 @@
 use http::HeaderName;
 use narthex_decision::{OrganizationSource, Routes, spelled_like};
 use narthex_engine::IdentityField;
+use narthex_settings_reader::{List, Optional, Problem};
 use toml::Spanned;
 
 use super::super::{Check, header_names};
 use crate::RouteSettings;
 use crate::file::{HeadersSection, IssuerSection, RouteSection};
-use crate::problem::Problem;
-use crate::read::Optional;
-use crate::values::List;
 
 /// The keys of a section, each with its field.
 fn fields(section: &HeadersSection) -> [(IdentityField, &Optional<String>); 10] {

@@ -3,10 +3,10 @@
 use http::HeaderName;
 use narthex_decision::{OrganizationBy, OrganizationSource, RouteHost, RouteProblem};
 use narthex_directory::OrganizationName;
+use narthex_settings_reader::{Problem, Span};
 
 use super::super::{Check, Reported, header_names};
 use crate::file::{self, RouteSection};
-use crate::problem::{Problem, Span};
 
 impl Check<'_> {
     /// The place of the organization, and the identifier; no place where a problem has been added.

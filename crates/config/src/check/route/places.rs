@@ -2,14 +2,11 @@
 
 use http::HeaderName;
 use narthex_engine::{TokenPlaces, session_cookie};
+use narthex_settings_reader::{OneOrMany, Optional, Problem, did_you_mean};
 
 use super::super::{Check, Reported, header_names};
 use super::tokens::is_public;
 use crate::file::{RouteSection, TokenUse};
-use crate::problem::Problem;
-use crate::read::Optional;
-use crate::suggest::did_you_mean;
-use crate::values::OneOrMany;
 
 /// The words that a place begins with.
 const KINDS: [&str; 5] = ["authorization", "header", "cookie", "query", "websocket"];

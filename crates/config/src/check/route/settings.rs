@@ -9,12 +9,11 @@ use narthex_decision::RequestPath;
 use narthex_engine::{
     ForwardToken, LoginUse, MethodOverride, ProtocolProblem, ServerUrl, Servers, UpgradeProtocols, Upstream, WebOrigin,
 };
+use narthex_settings_reader::{List, Problem, UrlText};
 use toml::Spanned;
 
 use super::super::{Check, Reported, within_if_written};
 use crate::file::{self, RouteSection};
-use crate::problem::Problem;
-use crate::values::{List, UrlText};
 use crate::{Limits, RouteSettings};
 
 /// Permitted time limits for an upstream: until it begins its answer, and for silence later.

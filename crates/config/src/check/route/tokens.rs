@@ -1,13 +1,11 @@
 //! The tokens that a route takes: of which issuers, and with which tags.
 
 use narthex_directory::IssuerName;
+use narthex_settings_reader::{List, Problem, did_you_mean};
 use toml::Spanned;
 
 use super::super::Check;
 use crate::file::{IssuerSection, RouteSection};
-use crate::problem::Problem;
-use crate::suggest::did_you_mean;
-use crate::values::List;
 
 impl Check<'_> {
     /// The issuers whose tokens a route takes; empty for all.

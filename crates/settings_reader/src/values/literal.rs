@@ -4,7 +4,7 @@ use crate::problem::Span;
 
 /// Place in the file of byte `offset` of a TOML string's value, given the string's literal (quotes and all) and its
 /// place.
-pub(crate) fn place_in_literal(literal: &str, place: &Span, offset: usize) -> usize {
+pub fn place_in_literal(literal: &str, place: &Span, offset: usize) -> usize {
     let (delimiter, escapes) = match literal {
         text if text.starts_with("\"\"\"") => ("\"\"\"", true),
         text if text.starts_with("'''") => ("'''", false),

@@ -2,7 +2,7 @@
 
 /// Kind of value that a key takes, for the documents.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// `true` or `false`.
     Boolean,
     /// A whole number within bounds.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 
 /// A section as the documents see it.
 #[derive(Clone, Debug)]
-pub(crate) struct Outline {
+pub struct Outline {
     /// Description of the section, line by line.
     pub doc: &'static [&'static str],
     /// Its keys, in the order of the documents.
@@ -44,9 +44,9 @@ pub(crate) struct Outline {
 
 /// One key of a section.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyDescription {
+pub struct KeyDescription {
     /// As written in the file.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Description of the key, line by line.
     pub doc: &'static [&'static str],
     /// Kind of its value.
@@ -61,7 +61,7 @@ pub(crate) struct KeyDescription {
 
 /// Presence of a key in its section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
+pub enum Presence {
     /// The file is refused without it.
     Required,
     /// Without it the default holds.

@@ -1,4 +1,4 @@
-//! Problems of a configuration file: place, message, and help.
+//! Problems of a document: place, message, and help.
 //!
 //! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
 //! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
@@ -9,11 +9,10 @@ use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use narthex_engine::{FilePlace, ReloadProblem};
 use serde::Serialize;
 
 /// Bytes of the configuration file.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +34,7 @@ enum ProblemKind {
 
 /// A problem, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     severity: Severity,
     kind: ProblemKind,
     span: Span,
@@ -48,7 +47,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in
     /// backticks.
-    pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
+    pub fn error(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             kind: ProblemKind::Other,
@@ -61,7 +60,7 @@ impl Problem {
     }
 
     /// Something the operator should know, although the file can be used.
-    pub(crate) fn warning(span: Span, message: impl Into<String>) -> Self {
+    pub fn warning(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(span, message)
@@ -69,7 +68,7 @@ impl Problem {
     }
 
     /// Text that is not TOML.
-    pub(crate) fn syntax(span: Span, message: impl Into<String>) -> Self {
+    pub fn syntax(span: Span, message: impl Into<String>) -> Self {
         Self {
             kind: ProblemKind::Syntax,
             ..Self::error(span, message)
@@ -77,7 +76,7 @@ impl Problem {
     }
 
     /// A key that must be there and is not.
-    pub(crate) fn missing(span: Span, message: impl Into<String>) -> Self {
+    pub fn missing(span: Span, message: impl Into<String>) -> Self {
         Self {
             kind: ProblemKind::Missing,
             ..Self::error(span, message)
@@ -85,25 +84,29 @@ impl Problem {
     }
 
     /// A few words beside the caret.
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
     /// A second place that explains the first, such as "first given here".
-    pub(crate) fn context(mut self, span: Span, label: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn context(mut self, span: Span, label: impl Into<String>) -> Self {
         self.context = Some((span, label.into()));
         self
     }
 
     /// Adds advice on how to solve it.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
 
     /// Adds advice on how to solve it, if there is any.
-    pub(crate) fn maybe_help(self, help: Option<String>) -> Self {
+    #[must_use]
+    pub fn maybe_help(self, help: Option<String>) -> Self {
         match help {
             Some(help) => self.help(help),
             None => self,
@@ -133,14 +136,21 @@ impl Problem {
 
 /// A problem, as JSON. The text at that place in the file is left out.
 #[derive(Debug, Serialize)]
-pub(crate) struct ProblemRow<'p> {
-    severity: Severity,
-    file: &'p str,
-    line: usize,
-    column: usize,
-    message: &'p str,
-    label: Option<&'p str>,
-    help: &'p [String],
+pub struct ProblemRow<'p> {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Name of the file.
+    pub file: &'p str,
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Column in the line, from 1, in characters.
+    pub column: usize,
+    /// The problem in lower case, without a full stop, with the user's words in backticks.
+    pub message: &'p str,
+    /// A few words beside the place.
+    pub label: Option<&'p str>,
+    /// Advice on how to solve it.
+    pub help: &'p [String],
 }
 
 /// A problem in a JSON document, with the field that it is about.
@@ -187,34 +197,33 @@ pub struct Problems {
 
 impl Problems {
     /// Adds one.
-    pub(crate) fn push(&mut self, problem: Problem) {
+    pub fn push(&mut self, problem: Problem) {
         self.list.push(problem);
     }
 
     /// Adds one, if there is one.
-    pub(crate) fn extend(&mut self, problem: Option<Problem>) {
+    pub fn extend(&mut self, problem: Option<Problem>) {
         self.list.extend(problem);
     }
 
     /// Hides these bytes of the file wherever they would be printed.
     // SECURITY: reports go to terminals and logs; a password typed into the file must not follow.
-    pub(crate) fn mask(&mut self, span: Span) {
+    pub fn mask(&mut self, span: Span) {
         self.masked.push(span);
     }
 
     /// Tests whether there is no problem at all, not even a warning.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
     /// Number of problems that make the file unusable.
-    pub(crate) fn errors(&self) -> usize {
+    pub fn errors(&self) -> usize {
         self.count(Severity::Error)
     }
 
     /// Number of problems that are only warnings.
-    pub(crate) fn warnings(&self) -> usize {
+    pub fn warnings(&self) -> usize {
         self.count(Severity::Warning)
     }
 
@@ -223,12 +232,12 @@ impl Problems {
     }
 
     /// Tests whether some of the text is not TOML.
-    pub(crate) fn has_syntax_errors(&self) -> bool {
+    pub fn has_syntax_errors(&self) -> bool {
         self.list.iter().any(|problem| problem.kind == ProblemKind::Syntax)
     }
 
     /// Drops what may only follow from a syntax error: missing keys, and anything on a line that did not parse.
-    pub(crate) fn keep_certain(&mut self, source: &str) {
+    pub fn keep_certain(&mut self, source: &str) {
         let broken: Vec<usize> = self
             .list
             .iter()
@@ -243,7 +252,7 @@ impl Problems {
     }
 
     /// The report: every problem in the order of the file, then a line that counts them.
-    pub(crate) fn render(&self, file: &str, source: &str, paint: Paint) -> String {
+    pub fn render(&self, file: &str, source: &str, paint: Paint) -> String {
         let renderer = match paint {
             Paint::Plain => Renderer::plain(),
             Paint::Terminal => Renderer::styled(),
@@ -260,7 +269,7 @@ impl Problems {
     }
 
     /// Every problem in the order of the file, as JSON.
-    pub(crate) fn rows<'p>(&'p self, file: &'p str, source: &str) -> Vec<ProblemRow<'p>> {
+    pub fn rows<'p>(&'p self, file: &'p str, source: &str) -> Vec<ProblemRow<'p>> {
         let row = |problem: &'p Problem| {
             let before = source.get(..clamp(&problem.span, source).start).unwrap_or_default();
             let line = before.rsplit('\n').next().unwrap_or_default();
@@ -278,7 +287,7 @@ impl Problems {
     }
 
     /// Every problem in the order of the document, where `fields` are the JSON Pointers that its spans count.
-    pub(crate) fn by_field(&self, fields: &[String]) -> Vec<FieldProblem> {
+    pub fn by_field(&self, fields: &[String]) -> Vec<FieldProblem> {
         let row = |problem: &Problem| FieldProblem {
             severity: problem.severity,
             field: fields.get(problem.span.start).cloned().unwrap_or_default(),
@@ -287,24 +296,6 @@ impl Problems {
             help: problem.help.clone(),
         };
         self.ordered().into_iter().map(row).collect()
-    }
-
-    /// The same for a log, which is a stream of lines.
-    pub(crate) fn for_the_log(&self, file: &str, source: &str) -> Vec<ReloadProblem> {
-        let told = |row: ProblemRow<'_>| ReloadProblem {
-            is_error: row.severity == Severity::Error,
-            place: Some(FilePlace {
-                file: row.file.to_owned(),
-                line: row.line,
-                column: row.column,
-            }),
-            problem: match row.label {
-                Some(label) => format!("{} ({label})", row.message),
-                None => row.message.to_owned(),
-            },
-            help: (!row.help.is_empty()).then(|| row.help.join("; ")),
-        };
-        self.rows(file, source).into_iter().map(told).collect()
     }
 
     fn ordered(&self) -> Vec<&Problem> {

@@ -1,8 +1,6 @@
-//! Durations, sizes and rates: a whole number and a unit.
+//! Durations and sizes: a whole number and a unit.
 
 use std::time::Duration;
-
-use narthex_engine::RateLimit;
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -69,7 +67,7 @@ impl FromToml for Duration {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Size(pub(crate) u64);
+pub struct Size(pub u64);
 
 impl FromToml for Size {
     fn kind() -> Kind {
@@ -90,67 +88,6 @@ impl FromToml for Size {
         }
         read.map(Self)
     }
-}
-
-/// Rate: count per time, such as `100/s` or `600/m`, or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// No limit.
-    Off,
-    /// At most `count` in each `per`.
-    Limit {
-        /// Count of requests in the period.
-        count: u32,
-        /// Length of the period.
-        per: Duration,
-    },
-}
-
-impl Rate {
-    /// The rate as the gateway takes it; `None` for `"off"`.
-    pub fn limit(self) -> Option<RateLimit> {
-        let Self::Limit { count, per } = self else { return None };
-        Some(RateLimit {
-            requests: count,
-            period_ms: u32::try_from(per.as_millis()).unwrap_or(u32::MAX),
-        })
-    }
-}
-
-impl FromToml for Rate {
-    fn kind() -> Kind {
-        Kind::Text {
-            what: "rate",
-            pattern: Some("^(off|[1-9][0-9]*/(s|m|h))$"),
-        }
-    }
-
-    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
-        let text = walk.text(value, "a rate such as `\"100/s\"`, or `\"off\"`")?;
-        let read = parse_rate(text);
-        if read.is_none() {
-            let problem = Problem::error(walk.span(value), format!("`{}` is not a rate", walk.key()));
-            walk.problems.push(
-                problem.help("write a whole number above 0 and `/s`, `/m` or `/h`, such as `\"100/s\"`, or `\"off\"`"),
-            );
-        }
-        read
-    }
-}
-
-fn parse_rate(text: &str) -> Option<Rate> {
-    if text == "off" {
-        return Some(Rate::Off);
-    }
-    let (count, unit) = text.split_once('/')?;
-    let per = match unit {
-        "s" => Duration::from_secs(1),
-        "m" => Duration::from_mins(1),
-        "h" => Duration::from_hours(1),
-        _ => return None,
-    };
-    let count = count.parse::<u32>().ok().filter(|count| *count > 0)?;
-    Some(Rate::Limit { count, per })
 }
 
 #[cfg(test)]
@@ -188,20 +125,5 @@ mod tests {
         assert_eq!(measure("1GiB", &SIZE_UNITS), Some(1 << 30));
         assert_eq!(measure("16kib", &SIZE_UNITS), None);
         assert_eq!(measure("16", &SIZE_UNITS), None);
-    }
-
-    #[test]
-    fn rates_have_a_count_and_a_unit() {
-        assert_eq!(parse_rate("off"), Some(Rate::Off));
-        assert_eq!(
-            parse_rate("100/s"),
-            Some(Rate::Limit {
-                count: 100,
-                per: Duration::from_secs(1)
-            })
-        );
-        for bad in ["0/s", "100", "100/d", "/s", "-1/s"] {
-            assert_eq!(parse_rate(bad), None, "{bad}");
-        }
     }
 }

@@ -13,17 +13,17 @@ use super::problem::{Problem, Problems};
 
 /// A JSON document as the walk reads it.
 #[derive(Debug)]
-pub(crate) struct JsonTree<'j> {
+pub struct JsonTree<'j> {
     /// The whole document; `None` if it is `null`.
-    pub(crate) root: Option<Spanned<DeValue<'j>>>,
+    pub root: Option<Spanned<DeValue<'j>>>,
     /// JSON Pointer of each value, by its number.
-    pub(crate) fields: Vec<String>,
+    pub fields: Vec<String>,
 }
 
 impl<'j> JsonTree<'j> {
     /// Makes the tree. `numbers` are the [`number_texts`] of the same document. A `null` is a problem: TOML has none,
     /// and a key without a value is left out.
-    pub(crate) fn new(document: &'j Value, numbers: &'j [String], problems: &mut Problems) -> Self {
+    pub fn new(document: &'j Value, numbers: &'j [String], problems: &mut Problems) -> Self {
         let mut builder = Builder {
             fields: Vec::new(),
             numbers: numbers.iter(),
@@ -38,7 +38,7 @@ impl<'j> JsonTree<'j> {
 }
 
 /// Texts of all numbers of a document, in its order. The tree borrows them.
-pub(crate) fn number_texts(document: &Value) -> Vec<String> {
+pub fn number_texts(document: &Value) -> Vec<String> {
     match document {
         Value::Number(number) => vec![number.to_string()],
         Value::Array(items) => items.iter().flat_map(number_texts).collect(),

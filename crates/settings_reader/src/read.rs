@@ -12,12 +12,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems, Span};
 use super::suggest::did_you_mean;
-pub(crate) use outline::{KeyDescription, Kind, Outline, Presence};
+pub use outline::{KeyDescription, Kind, Outline, Presence};
 use words::{article, listed, looks_secret};
 
 /// Provenance of a document: who wrote it decides what it may name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Provenance {
+pub enum Provenance {
     /// The configuration file. Its author owns this machine.
     #[default]
     File,
@@ -29,7 +29,7 @@ impl Provenance {
     /// Kind of thing that only the configuration file may name, if the key names one.
     // SECURITY: the rule looks at the form of the name, so that it also holds for keys that are added later. A test
     // goes through all keys of an issuer that take a path.
-    pub(crate) fn reserved(self, key: &str) -> Option<&'static str> {
+    pub fn reserved(self, key: &str) -> Option<&'static str> {
         if self == Self::File {
             return None;
         }
@@ -43,28 +43,24 @@ impl Provenance {
     }
 }
 
-/// Keys of former versions, and the way to say the same now.
-const RENAMED: [(&str, &str); 3] = [
-    (
-        "token_header",
-        "write `token_from = [\"authorization\", \"header:NAME\"]`; the list has every place, so `authorization` can be left out",
-    ),
-    (
-        "token_cookie",
-        "write `token_from = [\"authorization\", \"cookie:NAME\"]`; the list has every place, so `authorization` can be left out",
-    ),
-    (
-        "token_query",
-        "write `token_from = [\"authorization\", \"query:NAME\"]`; the list has every place, so `authorization` can be left out",
-    ),
-];
+/// Key of a former version, and the way to say the same now.
+#[derive(Clone, Copy, Debug)]
+pub struct FormerKey {
+    /// Name that it had.
+    pub name: &'static str,
+    /// Name of the key that replaces it.
+    pub now: &'static str,
+    /// Advice on how to write it now.
+    pub help: &'static str,
+}
 
 /// The state of one reading.
 #[derive(Debug, Default)]
-pub(crate) struct Walk {
+pub struct Walk {
     /// Problems found so far.
-    pub(crate) problems: Problems,
+    pub problems: Problems,
     provenance: Provenance,
+    former_keys: &'static [FormerKey],
     keys: Vec<String>,
     /// Set while an entry of a list is read.
     entry: bool,
@@ -74,26 +70,27 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Walk over a document of this provenance.
-    pub(crate) fn over(provenance: Provenance) -> Self {
+    /// Walk over a document of this provenance. A key of `former_keys` is refused with its new name.
+    pub fn over(provenance: Provenance, former_keys: &'static [FormerKey]) -> Self {
         Self {
             provenance,
+            former_keys,
             ..Self::default()
         }
     }
 
     /// Span of a value in the file.
-    pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
+    pub fn span<T>(&self, value: &Spanned<T>) -> Span {
         self.stand_in.clone().unwrap_or_else(|| value.span())
     }
 
     /// The key whose value is being read, in the user's words.
-    pub(crate) fn key(&self) -> &str {
+    pub fn key(&self) -> &str {
         self.keys.last().map_or("", String::as_str)
     }
 
     /// Subject that is being read, in the user's words.
-    pub(crate) fn subject(&self) -> String {
+    pub fn subject(&self) -> String {
         if self.entry {
             format!("an entry of `{}`", self.key())
         } else {
@@ -102,7 +99,7 @@ impl Walk {
     }
 
     /// Says that a value has the wrong type.
-    pub(crate) fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, wanted: &str) {
+    pub fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let found = article(value.get_ref());
         let problem = Problem::error(
             self.span(value),
@@ -112,12 +109,12 @@ impl Walk {
     }
 
     /// Says that a value has the right type but cannot be used.
-    pub(crate) fn wrong_value(&mut self, span: Span, message: impl Into<String>) {
+    pub fn wrong_value(&mut self, span: Span, message: impl Into<String>) {
         self.problems.push(Problem::error(span, message));
     }
 
     /// Reads a value, or says that it is not text.
-    pub(crate) fn text<'v>(&mut self, value: &'v Spanned<DeValue<'_>>, wanted: &str) -> Option<&'v str> {
+    pub fn text<'v>(&mut self, value: &'v Spanned<DeValue<'_>>, wanted: &str) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             self.wrong_type(value, wanted);
@@ -126,7 +123,7 @@ impl Walk {
     }
 
     /// Reads a value while naming the key it belongs to.
-    pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.keys.push(key.to_owned());
         let entry = std::mem::take(&mut self.entry);
         let result = read(self);
@@ -136,7 +133,7 @@ impl Walk {
     }
 
     /// Reads an entry of a list.
-    pub(crate) fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let outside = std::mem::replace(&mut self.entry, true);
         let result = read(self);
         self.entry = outside;
@@ -158,15 +155,15 @@ impl Walk {
     }
 
     /// Refuses every key of `table` that is not in `known`.
-    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[KeyDescription]) {
+    pub fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[KeyDescription]) {
         for (key, value) in table {
             let name: &str = key.get_ref();
             if known.iter().any(|known| known.name == name) {
                 continue;
             }
-            if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == name) {
-                let problem = Problem::error(self.span(key), format!("`{name}` is now `token_from`"));
-                self.problems.push(problem.help(*new));
+            if let Some(former) = self.former_keys.iter().find(|former| former.name == name) {
+                let problem = Problem::error(self.span(key), format!("`{name}` is now `{}`", former.now));
+                self.problems.push(problem.help(former.help));
                 continue;
             }
             let mut problem = Problem::error(self.span(key), format!("unknown key `{name}`"));
@@ -190,13 +187,13 @@ impl Walk {
 }
 
 /// A struct made by [`section!`].
-pub(crate) trait Section {
+pub trait Section {
     /// Span where it begins in the file.
     fn header(&self) -> Span;
 }
 
 /// A value that can be read from TOML.
-pub(crate) trait FromToml: Sized {
+pub trait FromToml: Sized {
     /// Kind of TOML value that it is read from.
     fn kind() -> Kind;
 
@@ -205,7 +202,7 @@ pub(crate) trait FromToml: Sized {
 }
 
 /// Key of a section, and how it is read: [`Required`], [`Defaulted`] or [`Optional`].
-pub(crate) trait Field: Sized {
+pub trait Field: Sized {
     /// Presence: required, defaulted or optional.
     const PRESENCE: Presence;
 
@@ -224,7 +221,7 @@ pub(crate) trait Field: Sized {
 
 /// A key that may be left out, with nothing in its place: what the file says about it.
 #[derive(Clone, Debug)]
-pub(crate) enum Optional<T> {
+pub enum Optional<T> {
     /// Nothing.
     Absent,
     /// Something that could not be read; the problem is already reported.
@@ -254,12 +251,12 @@ impl<T: FromToml> Optional<T> {
 
 impl<T> Optional<T> {
     /// The value, if it could be read.
-    pub(crate) fn value(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         self.spanned().map(Spanned::get_ref)
     }
 
     /// The value with its place, if it could be read.
-    pub(crate) fn spanned(&self) -> Option<&Spanned<T>> {
+    pub fn spanned(&self) -> Option<&Spanned<T>> {
         match self {
             Self::Good(value) => Some(value),
             Self::Absent | Self::Bad(_) => None,
@@ -267,7 +264,7 @@ impl<T> Optional<T> {
     }
 
     /// Its place, also of one that could not be read.
-    pub(crate) fn span(&self) -> Option<Span> {
+    pub fn span(&self) -> Option<Span> {
         match self {
             Self::Absent => None,
             Self::Bad(span) => Some(span.clone()),
@@ -278,16 +275,16 @@ impl<T> Optional<T> {
 
 /// A key that must be there. Empty only where a problem has been reported.
 #[derive(Clone, Debug)]
-pub(crate) struct Required<T>(Option<Spanned<T>>);
+pub struct Required<T>(Option<Spanned<T>>);
 
 impl<T> Required<T> {
     /// The value, unless a problem has been reported.
-    pub(crate) fn value(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         self.0.as_ref().map(Spanned::get_ref)
     }
 
     /// The value with its place, unless a problem has been reported.
-    pub(crate) fn spanned(&self) -> Option<&Spanned<T>> {
+    pub fn spanned(&self) -> Option<&Spanned<T>> {
         self.0.as_ref()
     }
 }
@@ -326,7 +323,7 @@ impl<T: FromToml> Field for Optional<T> {
 
 /// A key with a default. Holds the default also where a bad value has been reported, so that reading can go on.
 #[derive(Clone, Debug)]
-pub(crate) struct Defaulted<T> {
+pub struct Defaulted<T> {
     value: Spanned<T>,
     origin: Origin,
 }
@@ -344,22 +341,22 @@ enum Origin {
 
 impl<T> Defaulted<T> {
     /// The value.
-    pub(crate) fn value(&self) -> &T {
+    pub fn value(&self) -> &T {
         self.value.get_ref()
     }
 
     /// Its place: that of the section if the default holds.
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.value.span()
     }
 
     /// Tests whether the file has the key, with a good value or a bad one.
-    pub(crate) fn is_written(&self) -> bool {
+    pub fn is_written(&self) -> bool {
         self.origin != Origin::Silence
     }
 
     /// Tests whether the default replaces an unreadable value, so that nothing should be concluded from it.
-    pub(crate) fn is_bad(&self) -> bool {
+    pub fn is_bad(&self) -> bool {
         self.origin == Origin::Bad
     }
 }
@@ -391,10 +388,11 @@ impl<T: FromToml> Field for Defaulted<T> {
     }
 }
 
-/// Makes a section of the configuration file: a struct, its reader and its description, from one text.
+/// Makes a section of a document: a struct, its reader and its description, from one text.
 ///
 /// `name: Defaulted<T> = "TOML text of the default";`, `name: Required<T> ;` or `name: Optional<T> ;`, each with
 /// `, eg "TOML text"` where an example helps.
+#[macro_export]
 macro_rules! section {
     (
         $(#[doc = $doc:literal])+
@@ -412,24 +410,24 @@ macro_rules! section {
                 $(#[doc = $key_doc])+
                 pub(crate) $key: $field,
             )+
-            header: $crate::problem::Span,
+            header: $crate::Span,
         }
 
-        impl $crate::read::Section for $section {
-            fn header(&self) -> $crate::problem::Span {
+        impl $crate::Section for $section {
+            fn header(&self) -> $crate::Span {
                 self.header.clone()
             }
         }
 
         impl $section {
-            fn keys() -> Vec<$crate::read::KeyDescription> {
+            fn keys() -> Vec<$crate::KeyDescription> {
                 vec![
                     $(
-                        $crate::read::KeyDescription {
-                            name: $crate::read::key_name(stringify!($key)),
+                        $crate::KeyDescription {
+                            name: $crate::key_name(stringify!($key)),
                             doc: &[$($key_doc),+],
-                            kind: <$field as $crate::read::Field>::kind(),
-                            presence: <$field as $crate::read::Field>::PRESENCE,
+                            kind: <$field as $crate::Field>::kind(),
+                            presence: <$field as $crate::Field>::PRESENCE,
                             default: None $( .or(Some($default)) )?,
                             example: None $( .or(Some($example)) )?,
                         },
@@ -439,15 +437,15 @@ macro_rules! section {
 
             /// Reads the keys of a table that begins at `header`.
             pub(crate) fn read(
-                table: &toml::de::DeTable<'_>,
-                header: $crate::problem::Span,
-                walk: &mut $crate::read::Walk,
+                table: &$crate::toml::de::DeTable<'_>,
+                header: $crate::Span,
+                walk: &mut $crate::Walk,
             ) -> Option<Self> {
                 walk.refuse_unknown(table, &Self::keys());
                 $(
-                    let $key = <$field as $crate::read::Field>::read(
+                    let $key = <$field as $crate::Field>::read(
                         table,
-                        $crate::read::key_name(stringify!($key)),
+                        $crate::key_name(stringify!($key)),
                         None $( .or(Some($default)) )?,
                         &header,
                         walk,
@@ -457,17 +455,17 @@ macro_rules! section {
             }
         }
 
-        impl $crate::read::FromToml for $section {
-            fn kind() -> $crate::read::Kind {
-                $crate::read::Kind::Section($crate::read::Outline {
+        impl $crate::FromToml for $section {
+            fn kind() -> $crate::Kind {
+                $crate::Kind::Section($crate::Outline {
                     doc: &[$($doc),+],
                     keys: Self::keys(),
                 })
             }
 
             fn from_toml(
-                value: &toml::Spanned<toml::de::DeValue<'_>>,
-                walk: &mut $crate::read::Walk,
+                value: &$crate::toml::Spanned<$crate::toml::de::DeValue<'_>>,
+                walk: &mut $crate::Walk,
             ) -> Option<Self> {
                 let header = walk.span(value);
                 match value.get_ref().as_table() {
@@ -481,9 +479,106 @@ macro_rules! section {
         }
     };
 }
-pub(crate) use section;
 
 /// Name of a key in the file, of a field whose name is a word of Rust (`r#match`) too.
-pub(crate) fn key_name(field: &'static str) -> &'static str {
+pub fn key_name(field: &'static str) -> &'static str {
     field.strip_prefix("r#").unwrap_or(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Count, JsonTree, number_texts};
+
+    crate::choice! {
+        /// Format of the log.
+        pub(crate) Format {
+            /// For people.
+            Text = "text",
+            /// For programs.
+            Json = "json",
+        }
+    }
+
+    crate::section! {
+        /// Server.
+        ServerSection {
+            /// Name.
+            name: Required<String>, eg "\"corp\"";
+            /// Longest silence.
+            timeout: Defaulted<Duration> = "\"30s\"";
+            /// Number of threads.
+            threads: Optional<Count<1, 64>>;
+            /// Format of the log.
+            format: Defaulted<Format> = "\"text\"";
+        }
+    }
+
+    const FORMER: [FormerKey; 1] = [FormerKey {
+        name: "workers",
+        now: "threads",
+        help: "write `threads = 4`",
+    }];
+
+    fn read_server(source: &str) -> (Option<ServerSection>, Vec<String>) {
+        let mut walk = Walk::over(Provenance::File, &FORMER);
+        let table = DeTable::parse(source).unwrap();
+        let server = ServerSection::read(table.get_ref(), 0..0, &mut walk);
+        let rows = walk.problems.rows("server.toml", source);
+        let told = |row: crate::ProblemRow<'_>| format!("{}:{} {}", row.line, row.column, row.message);
+        (server, rows.into_iter().map(told).collect())
+    }
+
+    #[test]
+    fn values_and_defaults_have_their_places() {
+        let (server, problems) = read_server("name = \"a\"\nformat = \"json\"\n");
+        let server = server.unwrap();
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(server.name.value().map(String::as_str), Some("a"));
+        assert_eq!(server.name.spanned().map(Spanned::span), Some(7..10));
+        assert_eq!(
+            (*server.format.value(), server.format.is_written()),
+            (Format::Json, true)
+        );
+        let timeout = (*server.timeout.value(), server.timeout.is_written());
+        assert_eq!(timeout, (Duration::from_secs(30), false));
+        assert!(server.threads.value().is_none());
+    }
+
+    #[test]
+    fn reading_goes_on_after_each_problem() {
+        let (server, problems) = read_server("timeout = 5\nthreads = 65\nworkers = 4\nformt = \"json\"\n");
+        assert!(server.unwrap().timeout.is_bad());
+        assert_eq!(
+            problems,
+            [
+                "1:1 `name` is missing",
+                "1:11 `timeout` must be a duration such as `\"60s\"`, not an integer",
+                "2:11 `threads` must be between 1 and 64",
+                "3:1 `workers` is now `threads`",
+                "4:1 unknown key `formt`",
+            ]
+        );
+    }
+
+    #[test]
+    fn json_is_read_by_the_same_section() {
+        let document = json!({"name": "a", "threads": 0});
+        let mut walk = Walk::over(Provenance::Api, &FORMER);
+        let numbers = number_texts(&document);
+        let tree = JsonTree::new(&document, &numbers, &mut walk.problems);
+        let server = ServerSection::from_toml(tree.root.as_ref().unwrap(), &mut walk);
+        assert_eq!(server.unwrap().name.value().map(String::as_str), Some("a"));
+        let fields: Vec<String> = walk
+            .problems
+            .by_field(&tree.fields)
+            .into_iter()
+            .map(|row| row.field)
+            .collect();
+        assert_eq!(fields, ["/threads"]);
+    }
 }

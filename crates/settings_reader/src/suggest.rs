@@ -1,7 +1,7 @@
 //! "did you mean": the nearest of the known words.
 
 /// The known word nearest to `typed`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = typed.to_lowercase().replace('-', "_");
     // One edit for three letters. Five letters may have two: `clame` is `claim`.
     let allowed = ((folded.chars().count() + 1) / 3).max(1);
@@ -19,7 +19,7 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// The sentence for a report.
-pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(typed, known).map(|word| format!("did you mean `{word}`?"))
 }
 
