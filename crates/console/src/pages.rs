@@ -2,11 +2,10 @@
 
 use axum::Router;
 use axum::routing::get;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, see};
 use narthex_decision::Action;
 use narthex_ops::{Caller, OpError, PageRequest};
-
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, see};
 
 mod api_keys;
 mod audit;

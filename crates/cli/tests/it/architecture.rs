@@ -131,9 +131,18 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // admin, as pages
+    ("console-frame", &["directory", "decision", "engine", "ops"]),
     (
         "console",
-        &["directory", "decision", "session", "engine", "explain", "ops"],
+        &[
+            "directory",
+            "decision",
+            "session",
+            "engine",
+            "explain",
+            "ops",
+            "console-frame",
+        ],
     ),
     // upstreams
     ("upstream", &["listener", "fetch", "engine"]),

@@ -6,6 +6,13 @@ use askama::Template;
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, Pager, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{ApiKey, OrganizationId, ScopedRole};
 use narthex_ops::api_keys::{self, KeyRole, NewApiKey};
@@ -13,13 +20,6 @@ use narthex_ops::{OpError, PageRequest, organizations};
 
 use super::confirm::{self, Again, Consequence, Crumb, Question};
 use super::notice::{self, Notice};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, Pager, not_done};
-use crate::frame::Frame;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html, see};
-use crate::wording::access;
-use crate::wording::time::Moment;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3_600_000;

@@ -9,18 +9,18 @@ use axum::Router;
 use axum::routing::get;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::number;
 use narthex_decision::Action;
 use narthex_directory::{ACTIONS, DAY_MS, Listing};
 use narthex_ops::OpError;
 use narthex_ops::audit_events::{self, EventQuery};
 
 use super::events::{self, EventRow};
-use crate::fields::Fields;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::number;
 
 /// Filters of the list, which its pages and exports keep.
 const FILTERS: [&str; 7] = ["user", "organization", "action", "actor", "text", "from", "until"];

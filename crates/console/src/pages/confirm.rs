@@ -2,12 +2,11 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::{Faults, Input};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::visit::{Answer, Visit, html};
 use narthex_ops::ExpectedVersion;
-
-use crate::fields::Fields;
-use crate::form::{Faults, Input};
-use crate::frame::Frame;
-use crate::visit::{Answer, Visit, html};
 
 /// Name of the hidden field with the version that the form was made from.
 pub(crate) const VERSION: &str = "version";

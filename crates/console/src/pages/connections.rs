@@ -5,6 +5,12 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::Router;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, page};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::OrganizationId;
 use narthex_ops::connections::{self, ConnectionView};
@@ -12,12 +18,6 @@ use narthex_ops::{OpError, organizations};
 
 use super::notice::Notice;
 use super::organizations::{Head, Tab};
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, page};
-use crate::wording::time::Moment;
 
 mod delete;
 mod edit;

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::Visit;
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::time::Moment;
 use narthex_directory::{ACTIONS, Actor, AuditEvent, OrganizationId, RecordedEvent, UserId};
 use narthex_ops::{OpError, organizations, users};
 use serde_json::Value;
-
-use crate::problem::Failed;
-use crate::visit::Visit;
-use crate::wording::access;
-use crate::wording::time::Moment;
 
 /// Names of fields of a user and an organization, as pages say them.
 const FIELDS: [(&str, &str); 16] = [

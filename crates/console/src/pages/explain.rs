@@ -9,16 +9,15 @@ use axum::routing::get;
 use http::StatusCode;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::visit::{Answer, Visit, html};
+use narthex_console_frame::wording::reason;
 use narthex_decision::{Action, Reason};
 use narthex_explain::Explanation;
 use narthex_ops::api_keys::sha256;
 use narthex_ops::{OpError, RequestToExplain, TokenToExplain, explain};
-
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, not_done};
-use crate::frame::Frame;
-use crate::visit::{Answer, Visit, html};
-use crate::wording::reason;
 
 /// Number of bytes of a token's fingerprint that are shown.
 const FINGERPRINT_BYTES: usize = 8;

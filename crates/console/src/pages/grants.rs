@@ -1,12 +1,11 @@
 //! Rows of grants: each role, on what, where it came from, and since when.
 
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::Visit;
+use narthex_console_frame::wording::access::{self, GrantOrigin};
+use narthex_console_frame::wording::time::Moment;
 use narthex_directory::{EffectiveGrant, Scope, SourceKind};
 use narthex_ops::users::NamedGrant;
-
-use crate::paths;
-use crate::visit::Visit;
-use crate::wording::access::{self, GrantOrigin};
-use crate::wording::time::Moment;
 
 /// A row for a grant.
 #[derive(Debug)]

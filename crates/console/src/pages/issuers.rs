@@ -3,13 +3,12 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::time::Moment;
 use narthex_ops::{IssuerSummary, issuers};
-
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::time::Moment;
 
 mod keys;
 mod read;

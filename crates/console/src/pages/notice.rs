@@ -2,8 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-
-use crate::fields::Fields;
+use narthex_console_frame::fields::Fields;
 
 /// A notice of what was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]

@@ -4,16 +4,16 @@ use askama::Template;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
 use narthex_decision::Action;
 use narthex_directory::{Organization, OrganizationStatus, Origin};
 use narthex_ops::organizations::{self, OrganizationQuery};
 
 use super::notice::Notice;
 use super::realms;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
 
 mod add_person;
 mod delete;

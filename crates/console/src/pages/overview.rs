@@ -1,6 +1,13 @@
 //! `/`: the things to attend to, the issuers, and the latest events; the first steps of a new installation.
 
 use askama::Template;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::number;
+use narthex_console_frame::wording::tag::NearTag;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::organizations::{self, OrganizationQuery};
@@ -10,13 +17,6 @@ use narthex_ops::{IssuerSummary, OpError, PageRequest, api_keys, issuers, tags, 
 
 use super::events::EventRow;
 use super::issuers::State;
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::number;
-use crate::wording::tag::NearTag;
-use crate::wording::time::Moment;
 
 /// Maximum number of things to attend to.
 const ATTENTION_MAX: usize = 5;

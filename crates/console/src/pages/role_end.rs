@@ -1,12 +1,12 @@
 //! End of a role that is granted manually: the choice in the forms, and the terms of the grant that they ask for.
 
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::Options;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::Visit;
 use narthex_ops::members::GrantTerms;
 
-use crate::fields::Fields;
-use crate::form::Options;
 use crate::pages::confirm;
-use crate::problem::Failed;
-use crate::visit::Visit;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 

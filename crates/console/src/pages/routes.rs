@@ -3,11 +3,10 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::visit::{Answer, Visit, page};
 use narthex_ops::{RouteSummary, routes};
-
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::visit::{Answer, Visit, page};
 
 pub(super) fn routes() -> Router {
     Router::new().route("/routes", get(list))

@@ -3,16 +3,15 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::{access, number};
 use narthex_decision::Action;
 use narthex_ops::organizations::{self, OrganizationQuery};
 use narthex_ops::users::{self, UserQuery};
 use narthex_ops::{OpError, PageRequest, issuers};
-
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::{access, number};
 
 /// Maximum number of records of each kind.
 const FOUND_MAX: usize = 20;

@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::Router;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, page, see};
+use narthex_console_frame::wording::time::Moment;
+use narthex_console_frame::wording::{access, browser};
 use narthex_decision::Action;
 use narthex_directory::{CredentialKind, Listing, Session, UserId};
 use narthex_ops::{OpError, sessions, users};
 
 use super::notice::{self, Notice};
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, page, see};
-use crate::wording::time::Moment;
-use crate::wording::{access, browser};
 
 pub(super) fn routes() -> Router {
     Router::new()

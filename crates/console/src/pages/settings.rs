@@ -5,14 +5,14 @@ use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{HeaderValue, header};
+use narthex_console_frame::fields::Form;
+use narthex_console_frame::form::{Radio, radios};
+use narthex_console_frame::frame::{Frame, THEME_COOKIE};
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, page, see};
 use narthex_decision::Action;
 
 use super::notice::{self, Notice};
-use crate::fields::Form;
-use crate::form::{Radio, radios};
-use crate::frame::{Frame, THEME_COOKIE};
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, page, see};
 
 /// Choice of the appearance: value, label and consequence.
 const THEMES: [(&str, &str, &str); 3] = [

@@ -10,6 +10,11 @@ use axum::response::Response;
 use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::frame::theme;
+use narthex_console_frame::problem::{Failed, sentence};
+use narthex_console_frame::visit::{Answer, Named, html, see};
+use narthex_console_frame::{Console, origin, paths, stylesheet};
 use narthex_decision::Reason;
 use narthex_directory::{IssuerName, SessionClient};
 use narthex_engine::inbound::ClientConnection;
@@ -18,12 +23,6 @@ use narthex_engine::respond::Refusal;
 use narthex_ops::sessions::{self, BearerText, RefusedSignIn, SignInCredential};
 use narthex_ops::{KeyFault, OpError, SignInAnswer, SignInBegin};
 use narthex_session::cookie::{self, Secret};
-
-use crate::fields::{Fields, Form};
-use crate::frame::theme;
-use crate::problem::{Failed, sentence};
-use crate::visit::{Answer, Named, html, see};
-use crate::{Console, origin, paths};
 
 /// Name of the field with the page to come back to.
 pub(crate) const BACK: &str = "back";
@@ -132,7 +131,7 @@ impl Browser {
 
     async fn sign_in(&self, console: &Console, credential: SignInCredential<'_>) -> Result<Secret, RefusedSignIn> {
         let (before, client) = (cookie::secret(&self.headers, cookie::CONSOLE), self.client());
-        let operations = &console.operations;
+        let operations = console.operations();
         let signed_in = operations.sign_in(credential, &self.headers, client, before.as_ref());
         signed_in.await
     }
@@ -159,11 +158,11 @@ fn page<'a>(console: &Console, browser: &Browser, back: &'a str) -> SignInPage<'
     };
     SignInPage {
         theme: theme(&browser.headers),
-        stylesheet: crate::stylesheet::path(),
+        stylesheet: stylesheet::path(),
         note: None,
         barred: browser.barred(),
         refused: None,
-        issuers: console.operations.sign_in_issuers().into_iter().map(at).collect(),
+        issuers: console.operations().sign_in_issuers().into_iter().map(at).collect(),
         error: None,
         back,
     }
@@ -184,7 +183,7 @@ async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(
         return html(StatusCode::OK, &SignInPage { note, ..page });
     }
     let origin = browser.origin();
-    let begun = console.operations.begin_sign_in(SignInBegin {
+    let begun = console.operations().begin_sign_in(SignInBegin {
         issuer: &issuer,
         origin: &origin,
         back,
@@ -214,7 +213,7 @@ async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(i
         return barred(&page);
     }
     let origin = browser.origin();
-    let completed = console.operations.complete_sign_in(SignInAnswer {
+    let completed = console.operations().complete_sign_in(SignInAnswer {
         issuer: &issuer,
         origin: &origin,
         query: &browser.raw_query,
@@ -232,7 +231,7 @@ async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(i
 
 /// Returns the name of an issuer that browsers can sign in at; `None` for any other text of an address.
 fn known(console: &Console, issuer: &str) -> Option<IssuerName> {
-    let names = console.operations.sign_in_issuers();
+    let names = console.operations().sign_in_issuers();
     let found = names.into_iter().find(|name| name == issuer)?;
     IssuerName::new(found).ok()
 }
@@ -341,7 +340,7 @@ async fn link(browser: Browser) -> Answer {
 fn link_page<'a>(browser: &Browser, code: &'a str) -> LinkPage<'a> {
     LinkPage {
         theme: theme(&browser.headers),
-        stylesheet: crate::stylesheet::path(),
+        stylesheet: stylesheet::path(),
         barred: browser.barred(),
         error: None,
         code,
@@ -375,10 +374,10 @@ async fn use_link(State(console): State<Arc<Console>>, browser: Browser, Form(fi
 /// Ends the session of the browser.
 async fn sign_out(State(console): State<Arc<Console>>, headers: HeaderMap) -> Answer {
     if let Some(secret) = cookie::secret(&headers, cookie::CONSOLE) {
-        match console.operations.caller_of_session(&secret, &headers).await {
+        match console.operations().caller_of_session(&secret, &headers).await {
             Ok(Some(caller)) => sessions::sign_out(&caller).await?,
             // SECURITY: a session whose credential does not count now, or cannot be checked, would be good again later.
-            Ok(None) | Err(_) => console.operations.sign_out_unknown(&secret).await?,
+            Ok(None) | Err(_) => console.operations().sign_out_unknown(&secret).await?,
         }
     }
     let mut response = see(&format!("/sign-in?{STATE}={SIGNED_OUT}"));

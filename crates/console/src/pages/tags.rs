@@ -3,17 +3,17 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::get;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::tag::{self, NearTag};
+use narthex_console_frame::wording::time::Moment;
 use narthex_directory::{ScopedRole, difference};
 use narthex_ops::tags::{self, NearMiss, TagListOwner, TagListing, TagUse};
 
 use super::realms;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::access;
-use crate::wording::tag::{self, NearTag};
-use crate::wording::time::Moment;
 
 pub(super) fn routes() -> Router {
     Router::new().route("/tags", get(list))

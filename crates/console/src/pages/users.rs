@@ -3,19 +3,19 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::address::Address;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{PlatformRole, UserEntry, UserStatus};
 use narthex_ops::users::{self, UserQuery};
 
 use super::notice::Notice;
 use super::realms;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::access;
-use crate::wording::address::Address;
-use crate::wording::time::Moment;
 
 mod disable;
 mod edit;

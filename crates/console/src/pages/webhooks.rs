@@ -3,19 +3,19 @@
 use askama::Template;
 use axum::Router;
 use axum::routing::{get, post};
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::number;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::WaitingState;
 use narthex_ops::PageRequest;
 use narthex_ops::webhooks::{self, WebhookView};
 
 use super::notice::Notice;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::number;
-use crate::wording::time::Moment;
 
 mod delete;
 mod edit;

@@ -63,7 +63,11 @@ async fn world() -> (Fixture, String) {
 #[tokio::test]
 async fn every_page_is_written_and_keeps_the_rules_of_markup() {
     fs::create_dir_all(folder()).unwrap();
-    fs::write(folder().join("console.css"), include_str!("../../assets/console.css")).unwrap();
+    fs::write(
+        folder().join("console.css"),
+        include_str!("../../../console_frame/assets/console.css"),
+    )
+    .unwrap();
     let (console, bob) = world().await;
     let pages = [
         ("overview", "/".to_owned()),

@@ -1,16 +1,15 @@
 //! `/audit/denials`: the requests that were refused in the last hour, and why each was.
 
 use askama::Template;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, page, see};
+use narthex_console_frame::wording::reason;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::{Action, Reason};
 use narthex_directory::{DenialRecord, Listing};
 use narthex_ops::denials;
-
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, page, see};
-use crate::wording::reason;
-use crate::wording::time::Moment;
 
 #[derive(Template)]
 #[template(path = "denials.html")]

@@ -4,12 +4,12 @@ use axum::body::Body;
 use axum::response::IntoResponse as _;
 use futures_util::stream;
 use http::header;
+use narthex_console_frame::visit::{Answer, Visit};
 use narthex_directory::StoreError;
 use narthex_ops::OpError;
 use narthex_ops::audit_events::{self, ExportFormat};
 
 use super::event_query;
-use crate::visit::{Answer, Visit};
 
 /// Sends the file, piece by piece.
 pub(super) async fn file(visit: Visit) -> Answer {

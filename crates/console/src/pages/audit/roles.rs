@@ -6,19 +6,19 @@ use askama::Template;
 use axum::response::IntoResponse as _;
 use http::header;
 use jiff::Timestamp;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, page};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::time::Moment;
 use narthex_directory::{DAY_MS, DayChanges, Listing};
 use narthex_ops::OpError;
 use narthex_ops::as_of::{self, PastRole, PastRoles, ROLES_CSV_HEADER, RoleScope, roles_csv};
 use narthex_ops::members::Group;
 
 use super::moment;
-use crate::fields::Fields;
-use crate::form::Pager;
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Visit, page};
-use crate::wording::access;
-use crate::wording::time::Moment;
 
 /// Days before today that the slider reaches.
 const DAYS: i64 = 89;

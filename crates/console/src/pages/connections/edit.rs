@@ -2,19 +2,19 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::Edit;
 use narthex_ops::connections::{self, ConnectionChange, ConnectionView, Need};
 use serde_json::{Map, Value};
 
 use super::{account, list_address};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::confirm;
 use crate::pages::notice::{self, Notice};
-use crate::visit::{Answer, Named, Visit, html, see};
-use crate::wording::time::Moment;
 
 /// Beginning of the names of the fields of parameters.
 const PARAMETERS: &str = "parameters.";

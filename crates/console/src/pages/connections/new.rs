@@ -2,19 +2,19 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
 use narthex_decision::Action;
 use narthex_directory::Organization;
 use narthex_ops::connections::{self, NewConnection};
 use narthex_ops::organizations;
 use serde_json::Map;
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html, see};
 
 #[derive(Template)]
 #[template(path = "connection_new.html")]

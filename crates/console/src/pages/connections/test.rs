@@ -2,14 +2,14 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::form::{Faults, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::visit::{Answer, Named, Visit, html};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_ops::connections::{self, Tested};
 
 use super::{edit, list_address};
-use crate::form::{Faults, NotDone, not_done};
-use crate::frame::Frame;
-use crate::visit::{Answer, Named, Visit, html};
-use crate::wording::time::Moment;
 
 #[derive(Template)]
 #[template(path = "connection_test.html")]

@@ -1,16 +1,16 @@
 //! `/issuers/{name}/keys`: the keys of an issuer, and the state of fetching them.
 
 use askama::Template;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::sentence;
+use narthex_console_frame::visit::{Answer, Named, Visit, page, see};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_ops::{IssuerSummary, OpError, issuers};
 
 use super::State;
-use crate::frame::Frame;
 use crate::pages::notice::{self, Notice};
-use crate::paths;
-use crate::problem::sentence;
-use crate::visit::{Answer, Named, Visit, page, see};
-use crate::wording::time::Moment;
 
 #[derive(Template)]
 #[template(path = "issuer_keys.html")]

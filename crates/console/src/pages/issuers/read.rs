@@ -1,12 +1,12 @@
 //! `/issuers/{name}`: how the tokens of an issuer are read.
 
 use askama::Template;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, page};
 use narthex_ops::{IssuerSummary, issuers};
 
 use super::{State, mode_words};
-use crate::frame::Frame;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, page};
 
 #[derive(Template)]
 #[template(path = "issuer.html")]

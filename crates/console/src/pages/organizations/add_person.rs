@@ -2,17 +2,17 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
 use narthex_decision::Action;
 use narthex_directory::{Organization, OrganizationRole, StoreError};
 use narthex_ops::{OpError, members, organizations};
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
-use crate::frame::Frame;
 use crate::pages::{notice, role_end};
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html, see};
 
 #[derive(Template)]
 #[template(path = "add_person.html")]

@@ -1,18 +1,18 @@
 //! `/organizations/{name}/delete`: an organization is deleted with its content, after its name is typed.
 
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
+use narthex_console_frame::wording::number::counted;
 use narthex_decision::Action;
 use narthex_ops::organizations::{
     self,
     deletion::{self, DeletionTerms},
 };
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, see};
-use crate::wording::number::counted;
 
 /// Name of the field with the name.
 const TYPED: &str = "typed";

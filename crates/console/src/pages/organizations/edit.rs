@@ -2,6 +2,12 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, page, see};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{Edit, Organization, Origin};
 use narthex_ops::organizations::{self, OrganizationChange, TagChange};
@@ -10,14 +16,8 @@ use super::form::{self, OrganizationForm, Values, membership_words};
 use super::head::{Head, Tab};
 use super::meets::{self, Meets};
 use super::preview;
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::confirm;
 use crate::pages::notice::{self, Notice};
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, html, page, see};
-use crate::wording::time::Moment;
 
 #[derive(Template)]
 #[template(path = "organization.html")]

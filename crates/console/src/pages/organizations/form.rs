@@ -2,13 +2,13 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::{Faults, Input, Radio, radios};
+use narthex_console_frame::problem::Failed;
 use narthex_directory::{Edit, MembershipRule, Organization};
 use narthex_ops::organizations::{OrganizationChange, TagChange, TagsInput};
 
 use super::meets::Meets;
-use crate::fields::Fields;
-use crate::form::{Faults, Input, Radio, radios};
-use crate::problem::Failed;
 
 /// Names of the three lists of tags.
 pub(super) const TAG_LISTS: [&str; 3] = [

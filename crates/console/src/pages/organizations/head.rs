@@ -1,8 +1,7 @@
 //! The head of the pages of one organization: crumbs, title, state, question and tabs.
 
+use narthex_console_frame::paths;
 use narthex_directory::{Organization, OrganizationStatus};
-
-use crate::paths;
 
 /// Page of an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

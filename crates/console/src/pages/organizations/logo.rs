@@ -3,14 +3,14 @@
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::header;
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
 use narthex_ops::{ExpectedVersion, organizations};
 
 use super::edit;
-use crate::form::{NotDone, not_done};
 use crate::pages::notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, see};
 
 /// The largest form with a picture, in bytes: the picture has at most 1 MB, which the operation says more clearly.
 pub(super) const LOGO_FORM_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -2,23 +2,23 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, Pager, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, TwoNamed, Visit, html, see};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{MachineKey, Organization, OrganizationRole, ScopedRole};
 use narthex_ops::machine_keys::{self, LIFETIME_DEFAULT_MS, LIFETIME_MAX_MS, NewMachineKey};
 use narthex_ops::organizations;
 
 use super::head::{Head, Tab};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, Pager, not_done};
-use crate::frame::Frame;
 use crate::pages::api_keys::ENDS_SOON_MS;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice::{self, Notice};
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, TwoNamed, Visit, html, see};
-use crate::wording::access;
-use crate::wording::time::Moment;
 
 /// Choice of the role: value and label.
 const ROLES: [(&str, &str); 3] = [("executor", "Executor"), ("member", "Member"), ("admin", "Admin")];

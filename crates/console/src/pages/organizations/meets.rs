@@ -2,6 +2,11 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::Visit;
+use narthex_console_frame::wording::tag::{self, NearTag};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{Organization, PAGE_LIMIT_MAX, TagList, difference};
 use narthex_ops::PageRequest;
@@ -9,11 +14,6 @@ use narthex_ops::tags::{self, TagListOwner, TagUse};
 use url::form_urlencoded::Serializer;
 
 use super::form::TAG_LISTS;
-use crate::fields::Fields;
-use crate::problem::Failed;
-use crate::visit::Visit;
-use crate::wording::tag::{self, NearTag};
-use crate::wording::time::Moment;
 
 /// Name of the button that puts one tag in the place of another.
 pub(super) const REPLACE: &str = "replace";

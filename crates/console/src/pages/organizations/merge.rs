@@ -1,9 +1,9 @@
 //! A change on top of another administrator's: the present version with the change of the form in it.
 
+use narthex_console_frame::fields::Fields;
 use narthex_directory::TagList;
 
 use super::form::{TAG_LISTS, was};
-use crate::fields::Fields;
 
 /// Returns the value of a field: the present one, unless the form changed it. Of a list of tags, the tags that the form
 /// added and took out are added to and taken out of the present list.

@@ -2,16 +2,16 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, html, see};
 use narthex_directory::Edit;
 use narthex_ops::organizations::{self, NewOrganization};
 
 use super::form::{self, OrganizationForm, Values};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::{notice, realms};
-use crate::paths;
-use crate::visit::{Answer, Visit, html, see};
 
 #[derive(Template)]
 #[template(path = "organization_new.html")]

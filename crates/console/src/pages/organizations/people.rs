@@ -1,20 +1,20 @@
 //! `/organizations/{name}/people`: the people of an organization.
 
 use askama::Template;
+use narthex_console_frame::form::Pager;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, page};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::address::Address;
 use narthex_decision::Action;
 use narthex_directory::{EffectiveMember, MembershipRule, SourceKind};
 use narthex_ops::members::{self, Group};
 use narthex_ops::organizations;
 
 use super::head::{Head, Tab};
-use crate::form::Pager;
-use crate::frame::Frame;
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::Notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, page};
-use crate::wording::access;
-use crate::wording::address::Address;
 
 #[derive(Template)]
 #[template(path = "people.html")]

@@ -1,22 +1,22 @@
 //! `/organizations/{name}/people/{id}`: a person in an organization, and the end of the person's manual role.
 
 use askama::Template;
+use narthex_console_frame::fields::Form;
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, TwoNamed, Visit, page, see};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::address::Address;
 use narthex_decision::Action;
 use narthex_directory::{Organization, SourceKind};
 use narthex_ops::members::{self, Group, GroupMember};
 use narthex_ops::organizations;
 
 use super::head::{Head, Tab};
-use crate::fields::Form;
-use crate::form::{NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, TwoNamed, Visit, page, see};
-use crate::wording::access;
-use crate::wording::address::Address;
 
 #[derive(Template)]
 #[template(path = "person.html")]

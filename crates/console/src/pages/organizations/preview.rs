@@ -5,6 +5,14 @@ use std::collections::HashSet;
 use askama::Template;
 use askama::filters::HtmlSafe;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html};
+use narthex_console_frame::wording::address::Address;
+use narthex_console_frame::wording::number;
 use narthex_decision::Action;
 use narthex_directory::{
     Organization, OrganizationRole, OrganizationTags, PAGE_LIMIT_MAX, ScopedRole, TagList, UserId,
@@ -16,14 +24,6 @@ use narthex_ops::organizations::{self, RoleChange, TagPreview};
 use super::edit;
 use super::form::{self, TAG_LISTS};
 use super::meets;
-use crate::fields::{Fields, Form};
-use crate::form::{NotDone, not_done};
-use crate::frame::Frame;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html};
-use crate::wording::address::Address;
-use crate::wording::number;
 
 /// Name of the hidden field with the consequence that needs a tick.
 pub(super) const NEEDS: &str = "needs";

@@ -2,6 +2,14 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, Pager, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, ThreeNamed, TwoNamed, Visit, html, see};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::address::Address;
 use narthex_decision::Action;
 use narthex_directory::{Edit, EffectiveMember, MembershipRule, Organization, SourceKind, Team, TeamRole};
 use narthex_ops::members::{self, Group};
@@ -9,18 +17,10 @@ use narthex_ops::teams::{self, TeamChange};
 use narthex_ops::{OpError, organizations};
 
 use super::head::{Head, Tab};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, Pager, not_done};
-use crate::frame::Frame;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::{self, Notice};
 use crate::pages::role_end;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, ThreeNamed, TwoNamed, Visit, html, see};
-use crate::wording::access;
-use crate::wording::address::Address;
 
 /// Choice of the role: value and label.
 const ROLES: [(&str, &str); 2] = [("member", "Member"), ("admin", "Admin")];

@@ -2,19 +2,19 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Pager, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{Organization, Team};
 use narthex_ops::teams::{self, NewTeam};
 use narthex_ops::{PageRequest, organizations};
 
 use super::head::{Head, Tab};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Pager, not_done};
-use crate::frame::Frame;
 use crate::pages::notice::{self, Notice};
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, html, see};
-use crate::wording::time::Moment;
 
 #[derive(Template)]
 #[template(path = "teams.html")]

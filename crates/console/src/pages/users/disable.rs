@@ -1,19 +1,19 @@
 //! `/users/{id}/disable` and `/users/{id}/enable`.
 
+use narthex_console_frame::fields::Form;
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
+use narthex_console_frame::wording::access;
 use narthex_decision::Action;
 use narthex_directory::{Edit, OrganizationRole, PAGE_LIMIT_MAX, ScopedRole, User, UserStatus};
 use narthex_ops::members::{self, Group};
 use narthex_ops::users::{self, NamedGrant, UserChange};
 use narthex_ops::{ExpectedVersion, PageRequest};
 
-use crate::fields::Form;
-use crate::form::{NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, see};
-use crate::wording::access;
 
 /// Maximum number of organizations whose admins are looked at.
 const ORGANIZATIONS_MAX: usize = 10;

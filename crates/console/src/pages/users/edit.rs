@@ -2,17 +2,17 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
+use narthex_console_frame::wording::access;
 use narthex_decision::Action;
 use narthex_directory::{Edit, User};
 use narthex_ops::users::{self, UserChange};
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::{confirm, notice};
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, html, see};
-use crate::wording::access;
 
 #[derive(Template)]
 #[template(path = "user_edit.html")]

@@ -1,18 +1,18 @@
 //! `/users/{id}/erase`: a user is erased, after the username is typed.
 
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
+use narthex_console_frame::wording::access;
 use narthex_decision::Action;
 use narthex_directory::User;
 use narthex_ops::erasure::{self, ErasureTerms};
 use narthex_ops::users;
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, see};
-use crate::wording::access;
 
 /// Name of the field with the username.
 const TYPED: &str = "typed";

@@ -2,14 +2,14 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Visit, html, see};
 use narthex_ops::users::{self, NewUser};
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::{notice, realms};
-use crate::paths;
-use crate::visit::{Answer, Visit, html, see};
 
 #[derive(Template)]
 #[template(path = "user_new.html")]

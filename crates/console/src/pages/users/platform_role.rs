@@ -2,19 +2,19 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
+use narthex_console_frame::wording::access;
 use narthex_decision::Action;
 use narthex_directory::{PlatformRole, User};
 use narthex_ops::users;
 
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, Input, NotDone, Options, Radio, not_done, radios};
-use crate::frame::Frame;
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::{notice, role_end};
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html, see};
-use crate::wording::access;
 
 /// Choice of the role: value, label and consequence.
 const ROLES: [(&str, &str, &str); 2] = [

@@ -1,22 +1,22 @@
 //! `/users/{id}`: a user's roles, history and profile.
 
 use askama::Template;
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, page};
+use narthex_console_frame::wording::access;
+use narthex_console_frame::wording::address::Address;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{PAGE_LIMIT_MAX, Scope, SourceKind, User, UserStatus};
 use narthex_ops::PageRequest;
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::users::{self, NamedGrant};
 
-use crate::frame::Frame;
 use crate::pages::events::{self, EventRow};
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::Notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, page};
-use crate::wording::access;
-use crate::wording::address::Address;
-use crate::wording::time::Moment;
 
 /// Maximum number of events in the history.
 const EVENTS_MAX: usize = 20;

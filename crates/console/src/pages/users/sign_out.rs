@@ -1,13 +1,13 @@
 //! `/users/{id}/sign-out`.
 
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
+use narthex_console_frame::wording::access;
 use narthex_decision::Action;
 use narthex_ops::users;
 
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, see};
-use crate::wording::access;
 
 /// Asks before all tokens of the user are revoked.
 pub(super) async fn question(visit: Visit, Named(id): Named) -> Answer {

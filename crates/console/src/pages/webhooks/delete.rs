@@ -1,14 +1,14 @@
 //! `/webhooks/{name}/delete`.
 
+use narthex_console_frame::fields::Form;
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
 use narthex_decision::Action;
 use narthex_ops::webhooks;
 
-use crate::fields::Form;
-use crate::form::{NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, see};
 
 /// Asks before the webhook is deleted.
 pub(super) async fn question(visit: Visit, Named(name): Named) -> Answer {

@@ -2,17 +2,17 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, NotDone, not_done};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html, see};
 use narthex_decision::Action;
 use narthex_ops::webhooks::{self, WebhookChange, WebhookView};
 
 use super::form::{self, WebhookForm};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, NotDone, not_done};
-use crate::frame::Frame;
 use crate::pages::{confirm, notice};
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html, see};
 
 #[derive(Template)]
 #[template(path = "webhook_edit.html")]

@@ -1,17 +1,17 @@
 //! `/webhooks/{name}/disable` and `…/enable`.
 
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
 use narthex_decision::Action;
 use narthex_ops::webhooks::{self, WebhookChange};
 use narthex_ops::{ExpectedVersion, OpError};
 
 use super::read;
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, see};
 
 /// Enables the webhook: it sends what it missed.
 pub(super) async fn enable(visit: Visit, Named(name): Named) -> Answer {

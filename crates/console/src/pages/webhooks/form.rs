@@ -2,9 +2,8 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-
-use crate::fields::Fields;
-use crate::form::{Faults, Input};
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::{Faults, Input};
 
 /// A kind of events: name of its field, label, and the actions that it stands for.
 struct Kind {

@@ -2,16 +2,16 @@
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::{Faults, NotDone, Radio, not_done, radios};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Visit, html};
 use narthex_decision::Action;
 use narthex_ops::webhooks::{self, NewWebhook, SignatureScheme};
 
 use super::form::{self, WebhookForm};
 use super::read::{self, Fresh};
-use crate::fields::{Fields, Form};
-use crate::form::{Faults, NotDone, Radio, not_done, radios};
-use crate::frame::Frame;
-use crate::problem::Failed;
-use crate::visit::{Answer, Visit, html};
 
 /// Choice of the signature: value, label and consequence.
 const SIGNATURES: [(&str, &str, &str); 2] = [

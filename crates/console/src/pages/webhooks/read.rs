@@ -4,6 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use askama::Template;
 use http::StatusCode;
+use narthex_console_frame::fields::Fields;
+use narthex_console_frame::form::{Faults, Input, Pager};
+use narthex_console_frame::frame::Frame;
+use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::{Answer, Named, Visit, html};
+use narthex_console_frame::wording::number;
+use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{
     DeliveryAttempt, EventOrder, PAGE_LIMIT_MAX, RecordedAttempt, RecordedEvent, WaitingDelivery, WaitingState,
@@ -15,16 +23,8 @@ use narthex_ops::{OpError, PageRequest};
 use super::form::words;
 use super::send_again::{DEAD, FROM};
 use super::{State, failing_since_ms};
-use crate::fields::Fields;
-use crate::form::{Faults, Input, Pager};
-use crate::frame::Frame;
 use crate::pages::events::{self, EventRow};
 use crate::pages::notice::Notice;
-use crate::paths;
-use crate::problem::Failed;
-use crate::visit::{Answer, Named, Visit, html};
-use crate::wording::number;
-use crate::wording::time::Moment;
 
 /// Number of waiting deliveries, and of those that were given up, that the page shows.
 const SHOWN_MAX: usize = 20;

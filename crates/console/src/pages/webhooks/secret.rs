@@ -1,14 +1,14 @@
 //! `/webhooks/{name}/secret`: another secret, or another key pair.
 
 use http::StatusCode;
+use narthex_console_frame::form::{NotDone, not_done};
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit};
 use narthex_decision::Action;
 use narthex_ops::webhooks::{self, NewSigningKey, SignatureScheme};
 
 use super::read::{self, Fresh};
-use crate::form::{NotDone, not_done};
 use crate::pages::confirm::{self, Again, Consequence, Crumb, Question};
-use crate::paths;
-use crate::visit::{Answer, Named, Visit};
 
 /// Asks before the secret is replaced.
 pub(super) async fn question(visit: Visit, Named(name): Named) -> Answer {

@@ -3,17 +3,17 @@
 use http::StatusCode;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use narthex_console_frame::fields::{Fields, Form};
+use narthex_console_frame::form::Faults;
+use narthex_console_frame::paths;
+use narthex_console_frame::visit::{Answer, Named, Visit, see};
 use narthex_decision::Action;
 use narthex_directory::EventOrder;
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::{PageRequest, webhooks};
 
 use super::read;
-use crate::fields::{Fields, Form};
-use crate::form::Faults;
 use crate::pages::notice;
-use crate::paths;
-use crate::visit::{Answer, Named, Visit, see};
 
 /// Name of the field with the time from which events are sent again.
 pub(super) const FROM: &str = "from";

@@ -12,47 +12,47 @@ fn segment(text: &str) -> String {
 }
 
 /// Returns the address of a user.
-pub(crate) fn user(id: impl std::fmt::Display) -> String {
+pub fn user(id: impl std::fmt::Display) -> String {
     format!("/users/{id}")
 }
 
 /// Returns the address of an organization.
-pub(crate) fn organization(name: &str) -> String {
+pub fn organization(name: &str) -> String {
     format!("/organizations/{}", segment(name))
 }
 
 /// Returns the address of a page of an organization.
-pub(crate) fn in_organization(name: &str, page: &str) -> String {
+pub fn in_organization(name: &str, page: &str) -> String {
     format!("/organizations/{}/{page}", segment(name))
 }
 
 /// Returns the address of a person in an organization.
-pub(crate) fn person(organization: &str, id: impl std::fmt::Display) -> String {
+pub fn person(organization: &str, id: impl std::fmt::Display) -> String {
     format!("/organizations/{}/people/{id}", segment(organization))
 }
 
 /// Returns the address that leads to the sign-in of an issuer.
-pub(crate) fn sign_in_at(issuer: &str) -> String {
+pub fn sign_in_at(issuer: &str) -> String {
     format!("/sign-in/at/{}", segment(issuer))
 }
 
 /// Returns the address of a refused request.
-pub(crate) fn denial(request_id: &str) -> String {
+pub fn denial(request_id: &str) -> String {
     format!("/audit/denials/{}", segment(request_id))
 }
 
 /// Returns the address of an issuer.
-pub(crate) fn issuer(name: &str) -> String {
+pub fn issuer(name: &str) -> String {
     format!("/issuers/{}", segment(name))
 }
 
 /// Returns the address of a webhook.
-pub(crate) fn webhook(name: &str) -> String {
+pub fn webhook(name: &str) -> String {
     format!("/webhooks/{}", segment(name))
 }
 
 /// Returns an address with those fields that have a value as its query.
-pub(crate) fn with_query(path: &str, fields: &[(&str, Option<&str>)]) -> String {
+pub fn with_query(path: &str, fields: &[(&str, Option<&str>)]) -> String {
     let mut query = Serializer::new(String::new());
     for (name, value) in fields {
         if let Some(value) = value {

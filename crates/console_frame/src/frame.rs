@@ -11,54 +11,62 @@ use crate::wording::{access, number};
 use crate::{Console, paths, stylesheet};
 
 /// Name of the cookie that keeps the preferred theme.
-pub(crate) const THEME_COOKIE: &str = "narthex_theme";
+pub const THEME_COOKIE: &str = "narthex_theme";
 
 /// The frame of a page.
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub struct Frame {
     /// `light` or `dark`; `None` for that of the system.
-    pub(crate) theme: Option<&'static str>,
-    pub(crate) stylesheet: &'static str,
+    pub theme: Option<&'static str>,
+    /// Path of the stylesheet.
+    pub stylesheet: &'static str,
     /// Host of the console, or the one organization that the caller administers.
-    pub(crate) place: String,
-    pub(crate) sections: Vec<Section>,
+    pub place: String,
+    /// Sections of the navigation, in order.
+    pub sections: Vec<Section>,
     /// Name of the caller.
-    pub(crate) who: String,
+    pub who: String,
     /// Role of the caller, in words.
-    pub(crate) role: String,
+    pub role: String,
     /// Address that signs the caller out.
-    pub(crate) sign_out: Option<String>,
+    pub sign_out: Option<String>,
     /// `true` for a caller who reads everything and changes nothing.
-    pub(crate) read_only: bool,
+    pub read_only: bool,
     /// `true` if the caller may search all records.
-    pub(crate) may_search: bool,
+    pub may_search: bool,
     /// The organizations that the caller administers; empty for a caller who reads all.
-    pub(crate) own: Vec<OwnOrganization>,
+    pub own: Vec<OwnOrganization>,
 }
 
 /// A section of the navigation.
 #[derive(Debug)]
-pub(crate) struct Section {
-    pub(crate) heading: String,
-    pub(crate) items: Vec<Item>,
+pub struct Section {
+    /// Heading; empty for the first section, which has none.
+    pub heading: String,
+    /// Links, in order.
+    pub items: Vec<Item>,
 }
 
 /// A link of the navigation.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub struct Item {
     /// Name of its icon.
-    pub(crate) icon: &'static str,
-    pub(crate) href: String,
-    pub(crate) text: String,
+    pub icon: &'static str,
+    /// Address of the page.
+    pub href: String,
+    /// Text of the link.
+    pub text: String,
     /// `true` on this page and the pages below it.
-    pub(crate) is_current: bool,
+    pub is_current: bool,
 }
 
 /// An organization that the caller administers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OwnOrganization {
-    pub(crate) name: String,
-    pub(crate) label: String,
+pub struct OwnOrganization {
+    /// Name, as addresses have it.
+    pub name: String,
+    /// Label, as people know it.
+    pub label: String,
 }
 
 impl From<Organization> for OwnOrganization {
@@ -139,7 +147,7 @@ impl Frame {
             sections: sections(caller, &own, path),
             who: who.to_owned(),
             role: role(caller, &own),
-            sign_out: console.sign_in.sign_out_address().map(str::to_owned),
+            sign_out: console.sign_in().sign_out_address().map(str::to_owned),
             read_only: caller.may(Action::ReadUsers, None) && !caller.may(Action::WriteUsers, None),
             may_search: caller.may(Action::ReadUsers, None),
             own,
@@ -147,7 +155,7 @@ impl Frame {
     }
 
     /// Returns the page that the caller begins at; `None` if there is none.
-    pub(crate) fn first_page(&self) -> Option<String> {
+    pub fn first_page(&self) -> Option<String> {
         let first = self.sections.first()?.items.first()?;
         Some(first.href.clone())
     }
@@ -173,8 +181,10 @@ fn host(request: &Parts) -> &str {
     named.or_else(|| request.uri.host()).unwrap_or_default()
 }
 
+/// Returns the theme that the cookie asks for; `None` for that of the system.
+///
 /// SECURITY: the cookie chooses one of two words; its own text is never shown.
-pub(crate) fn theme(headers: &HeaderMap) -> Option<&'static str> {
+pub fn theme(headers: &HeaderMap) -> Option<&'static str> {
     let lines = headers.get_all(header::COOKIE).iter();
     let cookies = lines
         .filter_map(|line| line.to_str().ok())

@@ -125,7 +125,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Single<'h> {
 }
 
 /// Returns the host and port that the request names.
-pub(crate) fn host(request: &Parts) -> Option<&str> {
+pub fn host(request: &Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());
     }
@@ -136,7 +136,7 @@ pub(crate) fn host(request: &Parts) -> Option<&str> {
 }
 
 /// Tests whether a request is for a name of this machine, so that it does not leave the machine.
-pub(crate) fn is_local(request: &Parts) -> bool {
+pub fn is_local(request: &Parts) -> bool {
     host(request).is_some_and(is_loopback)
 }
 

@@ -25,12 +25,12 @@ static PATH: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Returns the path of the stylesheet.
-pub(crate) fn path() -> &'static str {
+pub fn path() -> &'static str {
     &PATH
 }
 
 /// Serves the stylesheet, to browsers without a session too: the page to sign in at uses it.
-pub(crate) async fn serve() -> Response {
+pub fn serve() -> Response {
     let headers = [
         (
             header::CONTENT_TYPE,

@@ -10,7 +10,7 @@ use crate::paths;
 use crate::problem::{Failed, sentence};
 use crate::wording::number;
 
-/// Markup in a text of this crate.
+/// Markup in a text of the console.
 ///
 /// SECURITY: it is not escaped, so it is made of static text only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl HtmlSafe for Markup {}
 /// A field of one line, with its label, error and hint.
 #[derive(Debug, Clone, Template)]
 #[template(path = "input.html")]
-pub(crate) struct Input {
+pub struct Input {
     name: &'static str,
     label: &'static str,
     kind: &'static str,
@@ -45,7 +45,7 @@ impl HtmlSafe for Input {}
 
 impl Input {
     /// An empty field of text.
-    pub(crate) const fn text(name: &'static str, label: &'static str) -> Self {
+    pub const fn text(name: &'static str, label: &'static str) -> Self {
         Self {
             name,
             label,
@@ -61,55 +61,63 @@ impl Input {
     }
 
     /// Name of the field.
-    pub(crate) const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         self.name
     }
 
     /// Sets the type of the field (HTML Standard, section 4.10.5.1).
-    pub(crate) const fn kind(mut self, kind: &'static str) -> Self {
+    #[must_use]
+    pub const fn kind(mut self, kind: &'static str) -> Self {
         self.kind = kind;
         self
     }
 
     /// Sets the hint.
-    pub(crate) const fn hint(mut self, hint: &'static str) -> Self {
+    #[must_use]
+    pub const fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(Markup(hint));
         self
     }
 
     /// Sets the classes.
-    pub(crate) const fn class(mut self, class: &'static str) -> Self {
+    #[must_use]
+    pub const fn class(mut self, class: &'static str) -> Self {
         self.class = class;
         self
     }
 
     /// The browser asks for a value.
-    pub(crate) const fn required(mut self) -> Self {
+    #[must_use]
+    pub const fn required(mut self) -> Self {
         self.is_required = true;
         self
     }
 
     /// The text is no prose: the browser does not check its spelling.
-    pub(crate) const fn code(mut self) -> Self {
+    #[must_use]
+    pub const fn code(mut self) -> Self {
         self.is_code = true;
         self
     }
 
     /// Fills the field in.
-    pub(crate) fn value(mut self, value: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
         self
     }
 
     /// Keeps what the person typed, and shows the error at the field.
-    pub(crate) fn kept(mut self, fields: &Fields, faults: &Faults) -> Self {
+    #[must_use]
+    pub fn kept(mut self, fields: &Fields, faults: &Faults) -> Self {
         fields.text(self.name).clone_into(&mut self.value);
         self.error = faults.of(self.name).map(str::to_owned);
         self
     }
 
     /// Keeps the value that the record had beside the field.
-    pub(crate) fn was(mut self, was: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn was(mut self, was: impl Into<String>) -> Self {
         self.was = Some(was.into());
         self
     }
@@ -126,7 +134,7 @@ pub(crate) struct Fault {
 /// Faults of a form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Template)]
 #[template(path = "faults.html")]
-pub(crate) struct Faults {
+pub struct Faults {
     faults: Vec<Fault>,
 }
 
@@ -134,7 +142,7 @@ impl HtmlSafe for Faults {}
 
 impl Faults {
     /// One fault of a field.
-    pub(crate) fn at(field: &'static str, text: &str) -> Self {
+    pub fn at(field: &'static str, text: &str) -> Self {
         Self {
             faults: vec![Fault {
                 field: Some(field),
@@ -153,7 +161,7 @@ impl Faults {
     }
 
     /// Returns the fault of a field.
-    pub(crate) fn of(&self, field: &str) -> Option<&str> {
+    pub fn of(&self, field: &str) -> Option<&str> {
         let fault = self.faults.iter().find(|fault| fault.field == Some(field));
         fault.map(|fault| fault.text.as_str())
     }
@@ -166,7 +174,7 @@ impl Faults {
 
 /// Outcome of an operation that a form asked for and that was not done.
 #[derive(Debug)]
-pub(crate) enum NotDone {
+pub enum NotDone {
     /// The form has faults that a person can correct.
     Faults(Faults),
     /// The record has changed since the form was made.
@@ -178,7 +186,7 @@ pub(crate) enum NotDone {
 /// # Errors
 ///
 /// When the form cannot help: the caller may not, there is no such record, or nothing could be decided.
-pub(crate) fn not_done(error: OpError) -> Result<NotDone, Failed> {
+pub fn not_done(error: OpError) -> Result<NotDone, Failed> {
     Ok(match error {
         OpError::Invalid { field, detail } => NotDone::Faults(Faults::at(field, &detail)),
         OpError::Store(StoreError::AlreadyExists { field, .. }) => NotDone::Faults(Faults::at(
@@ -204,7 +212,7 @@ pub(crate) fn not_done(error: OpError) -> Result<NotDone, Failed> {
 /// A radio button with a line of consequences.
 #[derive(Debug, Clone, Template)]
 #[template(path = "radio.html")]
-pub(crate) struct Radio {
+pub struct Radio {
     name: &'static str,
     value: &'static str,
     label: &'static str,
@@ -215,11 +223,7 @@ pub(crate) struct Radio {
 impl HtmlSafe for Radio {}
 
 /// Builds the radio buttons of a choice: each with value, label and consequence; `chosen` is the value that is checked.
-pub(crate) fn radios(
-    name: &'static str,
-    choices: &[(&'static str, &'static str, &'static str)],
-    chosen: &str,
-) -> Vec<Radio> {
+pub fn radios(name: &'static str, choices: &[(&'static str, &'static str, &'static str)], chosen: &str) -> Vec<Radio> {
     let radio = |(value, label, consequence): (&'static str, &'static str, &'static str)| Radio {
         name,
         value,
@@ -233,7 +237,7 @@ pub(crate) fn radios(
 /// A choice from a list that opens.
 #[derive(Debug, Clone, Template)]
 #[template(path = "options.html")]
-pub(crate) struct Options {
+pub struct Options {
     name: &'static str,
     label: &'static str,
     choices: Vec<Choice>,
@@ -251,7 +255,7 @@ struct Choice {
 
 impl Options {
     /// Builds the choice: each with value and label; `chosen` is the value that is selected.
-    pub(crate) fn new(
+    pub fn new(
         name: &'static str,
         label: &'static str,
         choices: &[(&'static str, &'static str)],
@@ -273,7 +277,7 @@ impl Options {
 /// Links to the other parts of a list.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pager.html")]
-pub(crate) struct Pager {
+pub struct Pager {
     count: String,
     first: Option<String>,
     next: Option<String>,
@@ -284,7 +288,7 @@ impl HtmlSafe for Pager {}
 impl Pager {
     /// Links from a part of the list at `path`, which has `count` items and these filters, to its beginning and to the
     /// part after the cursor.
-    pub(crate) fn new(path: &str, query: &Fields, filters: &[&str], count: usize, next: Option<&Cursor>) -> Self {
+    pub fn new(path: &str, query: &Fields, filters: &[&str], count: usize, next: Option<&Cursor>) -> Self {
         let filters: Vec<(&str, Option<&str>)> = filters
             .iter()
             .map(|name| (*name, query.sent(name).filter(|value| !value.is_empty())))

@@ -14,21 +14,17 @@ use crate::visit::{Visit, see};
 use crate::{Console, policy};
 
 /// Answers a request to a page, or leads a browser without a session to the page to sign in at.
-pub(crate) async fn enter(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+pub async fn enter(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let mut response = answer(&console, request, next).await;
     policy::set_headers(response.headers_mut());
     response
 }
 
 /// Answers a request to a page for browsers without a session.
-pub(crate) async fn enter_without_session(
-    State(console): State<Arc<Console>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub async fn enter_without_session(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let mut response = match console.origin.check(&parts) {
+    let mut response = match console.origin().check(&parts) {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(fault) => problem::bare(&Failed::Origin(fault)),
     };
@@ -42,13 +38,13 @@ pub(crate) async fn enter_without_session(
 
 async fn answer(console: &Console, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    if let Err(fault) = console.origin.check(&parts) {
+    if let Err(fault) = console.origin().check(&parts) {
         return problem::bare(&Failed::Origin(fault));
     }
     let path = parts.uri.path().to_owned();
     let visit = match visit(console, &parts).await {
         Ok(Some(visit)) => visit,
-        Ok(None) => return see(&console.sign_in.address(&parts, back(&parts))),
+        Ok(None) => return see(&console.sign_in().address(&parts, back(&parts))),
         Err(failed) => {
             failed.log(&path);
             return problem::bare(&failed);
@@ -64,7 +60,7 @@ async fn answer(console: &Console, request: Request, next: Next) -> Response {
 }
 
 async fn visit(console: &Console, request: &Parts) -> Result<Option<Visit>, Failed> {
-    match console.sign_in.caller(request).await? {
+    match console.sign_in().caller(request).await? {
         Some(caller) => Ok(Some(Visit::new(console, caller, request).await?)),
         None => Ok(None),
     }

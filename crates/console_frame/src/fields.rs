@@ -13,44 +13,45 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Fields by name, in the order in which they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Fields(Vec<(String, String)>);
+pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Parses fields in the format of `application/x-www-form-urlencoded` (URL Standard, section 5).
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         Self(form_urlencoded::parse(bytes).into_owned().collect())
     }
 
     /// Returns the text of a field, as it was typed; `None` if it was not sent.
-    pub(crate) fn sent(&self, name: &str) -> Option<&str> {
+    pub fn sent(&self, name: &str) -> Option<&str> {
         let field = self.0.iter().find(|(known, _)| known == name);
         field.map(|(_, value)| value.as_str())
     }
 
     /// Returns the text of a field, as it was typed; empty if it was not sent.
-    pub(crate) fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.sent(name).unwrap_or_default()
     }
 
     /// Returns the text of a field without blanks around it; `None` if there is none.
-    pub(crate) fn filled(&self, name: &str) -> Option<String> {
+    pub fn filled(&self, name: &str) -> Option<String> {
         let text = self.text(name).trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// Fields with these names and values.
-    pub(crate) fn of(fields: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn of(fields: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(fields.into_iter().collect())
     }
 
     /// Two fields with these values.
-    pub(crate) fn of_text(first: &str, value: &str, second: &str, other: &str) -> Self {
+    pub fn of_text(first: &str, value: &str, second: &str, other: &str) -> Self {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         Self(vec![field(first, value), field(second, other)])
     }
 
     /// Sets the value of a field that was sent.
-    pub(crate) fn with(mut self, name: &str, value: String) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &str, value: String) -> Self {
         if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| known == name) {
             *known = value;
         }
@@ -58,25 +59,26 @@ impl Fields {
     }
 
     /// Removes the fields of this name.
-    pub(crate) fn without(mut self, name: &str) -> Self {
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
         self.0.retain(|(known, _)| known != name);
         self
     }
 
     /// Returns the fields with a name that begins so, by the rest of the name.
-    pub(crate) fn below<'f>(&'f self, root: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
+    pub fn below<'f>(&'f self, root: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
         let fields = self.0.iter();
         fields.filter_map(move |(name, value)| Some((name.strip_prefix(root)?, value.as_str())))
     }
 
     /// Returns all fields but those with these names, to be sent again.
-    pub(crate) fn but(&self, names: &[&str]) -> Vec<(&str, &str)> {
+    pub fn but(&self, names: &[&str]) -> Vec<(&str, &str)> {
         let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         fields.filter(|(name, _)| !names.contains(name)).collect()
     }
 
     /// Returns the page of a list that a query asks for.
-    pub(crate) fn page(&self) -> PageRequest {
+    pub fn page(&self) -> PageRequest {
         PageRequest {
             cursor: self.filled("cursor"),
             limit: None,
@@ -85,7 +87,8 @@ impl Fields {
 }
 
 /// A form that was sent.
-pub(crate) struct Form(pub(crate) Fields);
+#[derive(Debug)]
+pub struct Form(pub Fields);
 
 impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Failed;

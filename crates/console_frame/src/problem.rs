@@ -13,7 +13,7 @@ use crate::visit::{Visit, html};
 
 /// Reason for which a page is not shown.
 #[derive(Debug, Clone)]
-pub(crate) enum Failed {
+pub enum Failed {
     /// An operation refused or failed.
     Operation(Box<OpError>),
     /// There is no such page.
@@ -158,7 +158,7 @@ fn internal() -> Message {
 
 /// Turns the text of an error into a sentence: a capital letter at its beginning, a full stop at its end, and quotation
 /// marks in place of backticks.
-pub(crate) fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut is_open = false;
     let quoted = |character: char| match character {
         '`' => {

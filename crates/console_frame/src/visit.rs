@@ -18,11 +18,11 @@ use crate::problem::Failed;
 use crate::wording::time::Moment;
 
 /// Answer of a page.
-pub(crate) type Answer = Result<Response, Failed>;
+pub type Answer = Result<Response, Failed>;
 
 /// One request of a caller: the frame of its page, its query, and its time.
 #[derive(Debug, Clone)]
-pub(crate) struct Visit {
+pub struct Visit {
     caller: Caller,
     frame: Arc<Frame>,
     query: Arc<Fields>,
@@ -42,37 +42,37 @@ impl Visit {
             caller,
             frame: Arc::new(frame),
             query: Arc::new(Fields::parse(query.as_bytes())),
-            now_ms: console.operations.now_ms(),
+            now_ms: console.operations().now_ms(),
         })
     }
 
     /// The caller.
-    pub(crate) const fn caller(&self) -> &Caller {
+    pub const fn caller(&self) -> &Caller {
         &self.caller
     }
 
     /// The frame of the page.
-    pub(crate) fn frame(&self) -> &Frame {
+    pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
     /// The query.
-    pub(crate) fn query(&self) -> &Fields {
+    pub fn query(&self) -> &Fields {
         &self.query
     }
 
     /// The current time, in milliseconds since the epoch.
-    pub(crate) const fn now_ms(&self) -> i64 {
+    pub const fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
     /// A moment, as it is said now.
-    pub(crate) fn moment(&self, at_ms: i64) -> Moment {
+    pub fn moment(&self, at_ms: i64) -> Moment {
         Moment::new(at_ms, self.now_ms)
     }
 
     /// Tests whether the caller may perform this action. A page shows no button that the operation would refuse.
-    pub(crate) fn may(&self, action: Action, organization: Option<OrganizationId>) -> bool {
+    pub fn may(&self, action: Action, organization: Option<OrganizationId>) -> bool {
         self.caller.may(action, organization)
     }
 
@@ -81,7 +81,7 @@ impl Visit {
     /// # Errors
     ///
     /// [`Failed::NoSuchPage`].
-    pub(crate) fn needs(&self, action: Action, organization: Option<OrganizationId>) -> Result<(), Failed> {
+    pub fn needs(&self, action: Action, organization: Option<OrganizationId>) -> Result<(), Failed> {
         if self.may(action, organization) {
             Ok(())
         } else {
@@ -99,7 +99,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 }
 
 /// The one name or id in the path.
-pub(crate) struct Named(pub(crate) String);
+#[derive(Debug)]
+pub struct Named(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Failed;
@@ -112,7 +113,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// The two names or ids in the path.
-pub(crate) struct TwoNamed(pub(crate) String, pub(crate) String);
+#[derive(Debug)]
+pub struct TwoNamed(pub String, pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for TwoNamed {
     type Rejection = Failed;
@@ -125,7 +127,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TwoNamed {
 }
 
 /// The three names or ids in the path.
-pub(crate) struct ThreeNamed(pub(crate) String, pub(crate) String, pub(crate) String);
+#[derive(Debug)]
+pub struct ThreeNamed(pub String, pub String, pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for ThreeNamed {
     type Rejection = Failed;
@@ -142,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ThreeNamed {
 /// # Errors
 ///
 /// [`Failed::Template`].
-pub(crate) fn html(status: StatusCode, page: &impl Template) -> Answer {
+pub fn html(status: StatusCode, page: &impl Template) -> Answer {
     let text = page.render()?;
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     Ok((status, [(header::CONTENT_TYPE, html)], text).into_response())
@@ -153,11 +156,11 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Answer {
 /// # Errors
 ///
 /// [`Failed::Template`].
-pub(crate) fn page(page: &impl Template) -> Answer {
+pub fn page(page: &impl Template) -> Answer {
     html(StatusCode::OK, page)
 }
 
 /// Leads to another page after a form did its work (303).
-pub(crate) fn see(address: &str) -> Response {
+pub fn see(address: &str) -> Response {
     Redirect::to(address).into_response()
 }
