@@ -84,7 +84,7 @@ pub async fn a_sealed_event_keeps_its_seals(directory: &dyn Directory) {
     assert_eq!(events(directory, user).await, sealed, "the first seals stay");
 }
 
-/// What the hash of an event covers of its detail and its token.
+/// The part of its detail and its token that the hash of an event covers.
 fn covered(recorded: &RecordedEvent) -> Value {
     let mut event = serde_json::Map::new();
     event.insert("detail".to_owned(), Value::Object(recorded.event.detail.clone()));

@@ -137,7 +137,7 @@ pub struct RecordedEvent {
     pub sequence: u64,
     /// The event.
     pub event: AuditEvent,
-    /// What stands for its personal values in the hash chain; empty before it is sealed, and if it has none.
+    /// Seals that stand for its personal values in the hash chain; empty before it is sealed, and if it has none.
     pub seals: Seals,
 }
 

@@ -1,4 +1,4 @@
-//! How often tokens changed a user a moment ago.
+//! Number of times that tokens changed a user a moment ago.
 
 /// Recent changes of a user by tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use narthex_directory::{Listing, Page};
 use narthex_directory::{OrganizationId, UserId};
 use narthex_directory::{SealKey, SealedEvent, SecretBytes};
 
-/// What is kept beside the events.
+/// Records that are kept beside the events.
 #[derive(Debug, Default)]
 pub(super) struct TrailTable {
     /// Oldest first.

@@ -209,25 +209,25 @@ fn settle(settlement: &Settlement) -> Vec<Command<'static>> {
             SAVE_WAITING,
             vec![
                 webhook(),
-                column(waiting, |delivery| integer(delivery.sequence)),
-                column(waiting, |delivery| delivery.object.clone()),
-                column(waiting, |delivery| i64::from(delivery.attempts)),
-                column(waiting, |delivery| delivery.taken_up_ms),
-                column(waiting, |delivery| delivery.next_try_ms),
-                column(waiting, |delivery| delivery.dead_at_ms),
+                Box::new(column(waiting, |delivery| integer(delivery.sequence))),
+                Box::new(column(waiting, |delivery| delivery.object.clone())),
+                Box::new(column(waiting, |delivery| i64::from(delivery.attempts))),
+                Box::new(column(waiting, |delivery| delivery.taken_up_ms)),
+                Box::new(column(waiting, |delivery| delivery.next_try_ms)),
+                Box::new(column(waiting, |delivery| delivery.dead_at_ms)),
             ],
         ),
         Command::new(
             SAVE_ATTEMPTS,
             vec![
                 webhook(),
-                column(attempts, |attempt| integer(attempt.sequence)),
-                column(attempts, |attempt| i64::from(attempt.attempt)),
-                column(attempts, |attempt| attempt.at_ms),
-                column(attempts, |attempt| attempt.took_ms),
-                column(attempts, |attempt| attempt.status.map(i64::from)),
-                column(attempts, |attempt| attempt.error.clone()),
-                column(attempts, |attempt| attempt.next_try_ms),
+                Box::new(column(attempts, |attempt| integer(attempt.sequence))),
+                Box::new(column(attempts, |attempt| i64::from(attempt.attempt))),
+                Box::new(column(attempts, |attempt| attempt.at_ms)),
+                Box::new(column(attempts, |attempt| attempt.took_ms)),
+                Box::new(column(attempts, |attempt| attempt.status.map(i64::from))),
+                Box::new(column(attempts, |attempt| attempt.error.clone())),
+                Box::new(column(attempts, |attempt| attempt.next_try_ms)),
             ],
         ),
         Command::new(PRUNE_ATTEMPTS, vec![webhook(), Box::new(kept)]),
@@ -236,6 +236,6 @@ fn settle(settlement: &Settlement) -> Vec<Command<'static>> {
 }
 
 /// One value of each record.
-fn column<T, V>(records: &[T], value: impl Fn(&T) -> V) -> Box<Vec<V>> {
-    Box::new(records.iter().map(value).collect())
+fn column<T, V>(records: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
+    records.iter().map(value).collect()
 }

@@ -286,7 +286,7 @@ fn a_token_of_an_aws_load_balancer_has_a_cure() {
     }
 }
 
-/// What a hostile sample says becomes a value or nothing. No proposal leads to a private host by itself.
+/// Each text of a hostile sample becomes a value or nothing. No proposal leads to a private host by itself.
 #[test]
 fn sec_hostile_samples_propose_no_private_host_and_no_template() {
     let hostile = [

@@ -29,7 +29,7 @@ pub(super) struct Tx<'c> {
     effects: Effects,
 }
 
-/// What follows from the work of a group once it is committed.
+/// Consequences of the work of a group once it is committed.
 #[derive(Debug, Default)]
 struct Effects {
     /// Numbers that moved.

@@ -97,7 +97,7 @@ async fn the_public_port_speaks_tls_and_takes_a_new_certificate() {
 
     // A certificate without its key is refused, and the port goes on with the one it has.
     std::fs::write(folder.join("tls.pem"), &first.certificate).unwrap();
-    world.narthex.logged(&["reload_refused", "key_file"]).await.unwrap();
+    world.narthex.logged(&["reload_problem", "key_file"]).await.unwrap();
     assert!(ask(&world, &second.certificate, None, "/public/page").await.is_ok());
 }
 
