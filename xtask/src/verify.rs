@@ -1,6 +1,6 @@
 //! `cargo xtask verify`: everything that is too long for `cargo xtask test`, before an issue is resolved or a release is made.
 //!
-//! It runs the tests, a long look of the fuzzer, every package in a clean root, and every bench that has a bar. A step that fails does not hide the next one:
+//! It runs the tests, one of them with all its events, a long look of the fuzzer, every package in a clean root, and every bench that has a bar. A step that fails does not hide the next one:
 //! all of them run, and the last lines say what each came to. A bench prints `met` or `MISSED` beside its bar; a bar that is
 //! missed is a failure. `cargo xtask verify fuzz P7` runs these parts only, to repeat what failed.
 
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    command::program,
+    command::{self, program},
     fuzz::{self, Plan},
     package, setup,
     test::{self, Extent},
@@ -20,6 +20,9 @@ use crate::{
 
 /// Random inputs for each target of the fuzzer.
 const FUZZ_RUNS: &str = "1000000";
+
+/// Variable with the number of events that the test of webhooks sends.
+const WEBHOOK_EVENTS: &str = "NARTHEX_WEBHOOK_EVENTS";
 
 /// The benches that have a bar, and what `cargo bench` is told for each.
 const BENCHES: [(&str, &[&str]); 8] = [
@@ -44,6 +47,7 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     for part in chosen {
         let outcome = match part {
             TESTS => test::run(Extent::Everything).map(|()| Vec::new()),
+            LONG => long().map(|()| Vec::new()),
             FUZZ => Plan::read(&["--runs", FUZZ_RUNS])
                 .and_then(|plan| fuzz::run(&plan))
                 .map(|()| Vec::new()),
@@ -59,12 +63,13 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
 }
 
 const TESTS: &str = "tests";
+const LONG: &str = "long";
 const FUZZ: &str = "fuzz";
 const PACKAGE: &str = "package";
 
 /// Returns the named parts in the order in which they run; all of them if none is named. A bench is named by one of its bars.
 fn choose(named: &[&str]) -> Result<Vec<&'static str>> {
-    let all: Vec<&'static str> = [TESTS, FUZZ, PACKAGE]
+    let all: Vec<&'static str> = [TESTS, LONG, FUZZ, PACKAGE]
         .into_iter()
         .chain(BENCHES.map(|(bars, _)| bars))
         .collect();
@@ -76,6 +81,15 @@ fn choose(named: &[&str]) -> Result<Vec<&'static str>> {
         .into_iter()
         .filter(|part| named.is_empty() || named.iter().any(|name| is(part, name)));
     Ok(chosen.collect())
+}
+
+/// Runs the tests that the other run makes shorter.
+fn long() -> Result<()> {
+    let mut tests = program("cargo", &["nextest", "run", "--locked", "-p", "narthex-cli"]);
+    tests
+        .args(["-E", "test(webhooks_survive)"])
+        .env(WEBHOOK_EVENTS, "10000");
+    command::run(&mut tests)
 }
 
 /// Runs a bench and gives the lines about its bars.

@@ -397,12 +397,8 @@ impl Running {
         let envoy = tokio::spawn(serve_envoy(engine, ext_authz, admin_server.clone(), told()));
         let mut services = AdminServices::new(&gateway.engine);
         services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
-        let admin = tokio::spawn(serve_admin(
-            Arc::clone(&gateway.engine),
-            services,
-            (admin, admin_server),
-            told(),
-        ));
+        let admin = (admin, admin_server);
+        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), services, admin, told()));
         let public = tokio::spawn(serve(
             Arc::clone(&gateway),
             public,

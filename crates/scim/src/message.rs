@@ -52,7 +52,7 @@ pub fn shown(mut attributes: Map<String, Value>, id: &str, schema: &str, meta: &
 }
 
 /// Returns a part of a list. `total` is the number of all resources that there are.
-pub fn list_message(window: PageWindow, total: usize, resources: Vec<Map<String, Value>>) -> Value {
+pub fn list_message(window: PageWindow, total: usize, resources: &[Map<String, Value>]) -> Value {
     json!({
         "schemas": [LIST_SCHEMA],
         "totalResults": total,
@@ -128,7 +128,7 @@ mod tests {
             start_index: 11,
             count: 10,
         };
-        let list = list_message(window, 12, vec![Map::new(), Map::new()]);
+        let list = list_message(window, 12, &[Map::new(), Map::new()]);
         assert_eq!((&list["totalResults"], &list["itemsPerPage"]), (&json!(12), &json!(2)));
         assert_eq!(list["startIndex"], 11);
     }

@@ -179,13 +179,12 @@ impl Sender {
         for (document, settings) in webhooks {
             let begun = progress.remove(&document.name);
             match (settings, begun) {
-                // Another version wrote it. Its progress is kept for that.
-                (None, _) => {}
                 (Some(_), None) => self.shared.start(&document.name, newest).await?,
                 (Some(settings), Some(progress)) if settings.enabled => {
                     self.begin(document, settings, progress, newest);
                 }
-                (Some(_), Some(_)) => {}
+                // One that another version wrote keeps its progress for that.
+                (None, _) | (Some(_), Some(_)) => {}
             }
         }
         for deleted in progress.into_keys() {

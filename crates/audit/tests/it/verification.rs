@@ -18,7 +18,7 @@ fn events(count: u64, word: &str) -> Vec<RecordedEvent> {
         let mut event = AuditEvent::new("user.updated", Actor::System, 1_700_000_000_000);
         let detail =
             json!({ "why": format!("{word} {sequence}"), "share": 0.1, "list": [1, null, true, "é\n\u{202e}"] });
-        event.detail = detail.as_object().unwrap().clone();
+        event.detail.clone_from(detail.as_object().unwrap());
         RecordedEvent {
             sequence,
             event,

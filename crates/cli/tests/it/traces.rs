@@ -229,7 +229,6 @@ async fn traced(trusted: bool) -> (String, String) {
     let [span] = &requests[..] else {
         panic!("{requests:?}");
     };
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let parts: Vec<&str> = parent.split('-').collect();
     assert_eq!(parts[1..3], [hex(&span.trace_id), hex(&span.span_id)], "{parent}");
     (parts[1].to_owned(), hex(&span.parent_span_id))
@@ -270,8 +269,7 @@ async fn a_check_of_envoy_is_a_span_within_the_trace_of_envoy() {
     let about = attributes(span);
     assert_eq!(about["narthex.door"], "ext_authz");
     assert_eq!(about["narthex.decision"], "allow");
-    let trace: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(trace, TRACE);
+    assert_eq!(hex(&span.trace_id), TRACE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,4 +286,10 @@ async fn a_collector_that_is_away_delays_no_request_and_no_end() {
         assert!(begun.elapsed().as_secs() < 2);
     }
     world.narthex.terminate().await.unwrap();
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap();
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(digit).collect()
 }

@@ -98,7 +98,7 @@ impl Receiver {
                 return accepted;
             }
             assert!(
-                begun.elapsed() < Duration::from_secs(240),
+                begun.elapsed() < Duration::from_mins(4),
                 "{} of {count}\n{}",
                 ids.len(),
                 narthex.logs()
@@ -158,30 +158,31 @@ fn first_arrivals(accepted: &[Received]) -> Vec<Received> {
     accepted.iter().filter(is_first).cloned().collect()
 }
 
-/// Ten thousand events, a receiver that fails half the time, and `kill -9` in between: each arrives at least once, and those
+/// A thousand events (ten thousand in `cargo xtask verify`), a receiver that fails half the time, and `kill -9` in between: each arrives at least once, and those
 /// of one user in their order, with the same bytes each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn webhooks_survive_failures_and_kills_in_the_order_of_each_object() {
-    const EVENTS: usize = 10_000;
+    let asked = std::env::var_os("NARTHEX_WEBHOOK_EVENTS");
+    let events: usize = asked.map_or(1_000, |asked| asked.to_str().unwrap().parse().unwrap());
     let receiver = Receiver::start(|number| (if number % 2 == 0 { 503 } else { 204 }, None));
     let mut narthex = narthex(CONFIGURATION).await;
     create(&narthex, &receiver.url(), &["user.updated"]).await;
     let mut users = Vec::new();
-    for number in 0..EVENTS / 10 {
+    for number in 0..events / 10 {
         users.push(user(&narthex, &format!("user-{number}")).await);
     }
     change(&narthex, &users, 4).await;
-    receiver.has(500, &narthex).await;
+    receiver.has(events / 20, &narthex).await;
     narthex.kill();
     narthex.start_again().await.unwrap();
     change(&narthex, &users, 6).await;
-    receiver.has(3_000, &narthex).await;
+    receiver.has(events * 3 / 10, &narthex).await;
     narthex.kill();
     narthex.start_again().await.unwrap();
-    let accepted = receiver.has(EVENTS, &narthex).await;
+    let accepted = receiver.has(events, &narthex).await;
 
     let first = first_arrivals(&accepted);
-    assert_eq!(first.len(), EVENTS);
+    assert_eq!(first.len(), events);
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     for received in &first {
         let (object, sequence) = (received.object(), received.sequence());

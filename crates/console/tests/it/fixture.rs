@@ -230,6 +230,7 @@ impl Fixture {
 
     /// Uses a token of the issuer `idp` with these tags. The token's text, its external id and its username are the same.
     pub(crate) async fn token(&self, external_id: &str, name: Option<&str>, tags: &[&str]) -> Arc<Principal> {
+        let now_ms = self.clock.now_ms();
         let desired = Desired {
             realm: Realm::new("main").unwrap(),
             issuer: IssuerName::new("idp").unwrap(),
@@ -248,7 +249,7 @@ impl Fixture {
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
             pattern_tags: Vec::new(),
-            issued_at_ms: Some(NOW_MS),
+            issued_at_ms: Some(now_ms),
             provider_session: ProviderSession::default(),
             token: TokenFingerprint {
                 jti: Some("jti-1".to_owned()),
@@ -257,7 +258,7 @@ impl Fixture {
         };
         let mut ids = *self.ids.lock().unwrap();
         let issuers = ActiveIssuers::default();
-        let synced = sync(&*self.directory, &desired, &policy(), &issuers, NOW_MS, &mut ids).await;
+        let synced = sync(&*self.directory, &desired, &policy(), &issuers, now_ms, &mut ids).await;
         *self.ids.lock().unwrap() = ids;
         let principal = synced.unwrap().principal;
         let known = Arc::clone(&principal);

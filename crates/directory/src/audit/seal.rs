@@ -196,8 +196,13 @@ mod tests {
             json!({ "actor.token.jti": "ann-7", "detail.email": { "to": "ann@example.com" } })
         );
         assert!(recorded.needs_seals());
-        let seals = values.keys().cloned().zip([Seal([1; 32]), Seal([2; 32])]);
-        recorded.seals = Seals(seals.collect());
+        let seals = [("actor.token.jti", Seal([1; 32])), ("detail.email", Seal([2; 32]))];
+        recorded.seals = Seals(
+            seals
+                .map(|(place, seal)| (place.to_owned(), seal))
+                .into_iter()
+                .collect(),
+        );
         assert!(!recorded.needs_seals() && recorded.sealed_values() == values);
         let hashed = |recorded: &RecordedEvent| {
             let detail = Value::Object(recorded.event.detail.clone());

@@ -44,6 +44,6 @@ impl Target {
     /// Tests whether the attribute is one of these of a user or a group.
     pub(super) fn is_one_of(&self, names: &[&str]) -> bool {
         let is_name = |name: &&str| self.path.name.eq_ignore_ascii_case(name);
-        self.path.schema.is_none() && names.iter().any(|name| is_name(name))
+        self.path.schema.is_none() && names.iter().any(is_name)
     }
 }

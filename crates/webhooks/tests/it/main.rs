@@ -1,5 +1,7 @@
 //! The sender over the directory in memory, with receivers on loopback.
 
+#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -143,6 +143,15 @@ async fn removed(admin: &Caller) {
     erasure::erase(admin, &gone, ANY, terms).await.unwrap();
 }
 
+async fn denied(api: &Fixture) {
+    let denial = DenialRecord {
+        request_id: REQUEST.to_owned(),
+        at_ms: api.by().at_ms,
+        facts: Map::new(),
+    };
+    api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
+}
+
 async fn world() -> World {
     let api = Fixture::new().await;
     let admin = caller(&api, &api.admin).await;
@@ -174,12 +183,7 @@ async fn world() -> World {
         .await
         .unwrap();
     removed(&admin).await;
-    let denial = DenialRecord {
-        request_id: REQUEST.to_owned(),
-        at_ms: api.by().at_ms,
-        facts: Map::new(),
-    };
-    api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
+    denied(&api).await;
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
     crate::api::seal_with(&api, 1, None);
     webhooks::create(&admin, new_webhook("crm")).await.unwrap();

@@ -32,20 +32,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             name,
             external_id,
             common,
-        } => {
-            let name = name_of(&name)?;
-            let context = AdminContext::open(&common).await?;
-            let organization = context.organization(&organization).await?;
-            let new = NewTeam {
-                id: TeamId::new(context.now_ms(), &mut NewIds::new()?),
-                realm: organization.realm,
-                organization: Some(organization.id),
-                external_id: external_id.map(ExternalId::new).transpose()?,
-                name,
-            };
-            let made = context.directory.create_team(new, context.by()).await?;
-            show(&context, made.into()).await
-        }
+        } => create(&organization, &name, external_id, &common).await,
         TeamCommand::Update {
             team,
             name,
@@ -87,6 +74,26 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             list_members(&context, Scope::Team(team.id), &team.name, as_of, page).await
         }
     }
+}
+
+async fn create(
+    organization: &str,
+    name: &str,
+    external_id: Option<String>,
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let name = name_of(name)?;
+    let context = AdminContext::open(common).await?;
+    let organization = context.organization(organization).await?;
+    let new = NewTeam {
+        id: TeamId::new(context.now_ms(), &mut NewIds::new()?),
+        realm: organization.realm,
+        organization: Some(organization.id),
+        external_id: external_id.map(ExternalId::new).transpose()?,
+        name,
+    };
+    let made = context.directory.create_team(new, context.by()).await?;
+    show(&context, made.into()).await
 }
 
 async fn list(organization: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {

@@ -31,19 +31,14 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             page,
             common,
         } => {
-            let realm = realm.map(Realm::new).transpose()?;
-            list(
-                UserFilter {
-                    realm,
-                    external_id,
-                    username,
-                    email,
-                    q: search,
-                },
-                page,
-                &common,
-            )
-            .await
+            let filter = UserFilter {
+                realm: realm.map(Realm::new).transpose()?,
+                external_id,
+                username,
+                email,
+                q: search,
+            };
+            list(filter, page, &common).await
         }
         UserCommand::Show { user, common } => {
             let context = AdminContext::open(&common).await?;

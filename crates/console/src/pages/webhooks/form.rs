@@ -12,11 +12,11 @@ struct Kind {
     actions: &'static [&'static str],
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         field: "event.people",
         label: "People",
-        actions: &["user.*"],
+        actions: &["user.*", "erasure.*"],
     },
     Kind {
         field: "event.roles",
@@ -36,12 +36,17 @@ const KINDS: [Kind; 6] = [
     Kind {
         field: "event.keys",
         label: "Keys",
-        actions: &["api_key.*", "machine_key.*", "assertion_key.*"],
+        actions: &["api_key.*", "machine_key.*", "assertion_key.*", "audit_key.*"],
     },
     Kind {
         field: "event.integrations",
         label: "Issuers, connections and webhooks",
         actions: &["issuer.*", "connection.*", "webhook.*"],
+    },
+    Kind {
+        field: "event.configuration",
+        label: "Configuration of the nodes",
+        actions: &["configuration.*"],
     },
 ];
 
@@ -202,8 +207,8 @@ mod tests {
     fn what_was_chosen_is_what_the_form_shows_again() {
         for chosen_before in [
             actions(&[]),
-            actions(&["user.*"]),
-            actions(&["user.*", "organization.*", "team.*"]),
+            actions(&["user.*", "erasure.*"]),
+            actions(&["user.*", "erasure.*", "organization.*", "team.*"]),
             actions(&["user.*", "grant.opened"]),
             actions(&["organization.*"]),
         ] {
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn events_are_said_by_their_kinds() {
         assert_eq!(words(&[]), "Everything");
-        assert_eq!(words(&actions(&["user.*", "grant.*"])), "People, Roles");
+        assert_eq!(words(&actions(&["user.*", "erasure.*", "grant.*"])), "People, Roles");
         assert_eq!(words(&actions(&["user.*", "grant.opened"])), "People, grant.opened");
     }
 }
