@@ -53,7 +53,7 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or_else(|| unmatched(path))?;
-    trace::on_route(&matched, inbound.method);
+    trace::on_route(&matched);
     let (found, route) = (matched.route, matched.route.index);
     let passed = on_route(engine, runtime, inbound, (host, path), matched).await;
     passed.map_err(|refusal| {

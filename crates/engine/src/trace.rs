@@ -73,12 +73,10 @@ pub fn end(span: &Span, status: StatusCode) {
     }
 }
 
-/// Records the route of a request in its span.
-pub(crate) fn on_route(matched: &Match<'_>, method: &Method) {
+/// Records the route of a request in its span, which is named after it when it is sent.
+pub(crate) fn on_route(matched: &Match<'_>) {
     if is_on() {
-        let (span, route) = (Span::current(), matched.route.spec.paths.join(", "));
-        span.record("otel.name", display(format_args!("{method} {route}")));
-        span.record("http.route", route);
+        Span::current().record("http.route", matched.route.spec.paths.join(", "));
     }
 }
 

@@ -140,7 +140,7 @@ async fn waiting(
     let mut query = Query::new(&format!("SELECT {WAITING} FROM webhook_waiting w"));
     query.text("w.webhook = ?", Some(webhook));
     let is_dead = i64::from(state == WaitingState::Dead);
-    query.number("(w.dead_at_ms IS NOT NULL)::int = ?", Some(is_dead));
+    query.number("(w.dead_at_ms IS NOT NULL)::int::bigint = ?", Some(is_dead));
     query.number("w.sequence > ?", page.after_number()?);
     let items = query.list(session, "w.sequence", page, rows::waiting_delivery).await?;
     Ok(Listing::cut(items, page, |delivery: &WaitingDelivery| {

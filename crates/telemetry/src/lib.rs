@@ -4,6 +4,7 @@
 //! OTLP over gRPC, in batches, from a thread of its own. Spans that the collector does not take in time are dropped: a
 //! slow collector never slows a request. This crate knows nothing of Narthex.
 
+mod route_names;
 mod trace_context;
 
 use std::time::Duration;
@@ -12,12 +13,14 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::route_names::RouteNames;
 
 pub use trace_context::{continue_trace, send_trace};
 
@@ -74,7 +77,7 @@ impl Traces {
             .with_attribute(KeyValue::new("service.version", version))
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_span_processor(RouteNames::before(BatchSpanProcessor::builder(exporter).build()))
             .with_resource(resource)
             .build();
         Ok(Self { provider })

@@ -572,6 +572,7 @@ impl Caller<'_> {
 
     async fn seals(&mut self) {
         let events = self.directory().events(EventFilter::default(), Page::first(200)).await;
+        self.told("events");
         let events = events.unwrap().items;
         let of_user = events.iter().find(|recorded| recorded.needs_seals()).unwrap();
         let key = narthex_conformance::seals::key(of_user.event.user.unwrap(), 3);

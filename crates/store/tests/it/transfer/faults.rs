@@ -163,7 +163,7 @@ async fn files_that_are_none_or_of_another_time() {
     stores
         .check(
             header(|line| line.replace("\"schema\":14", "\"schema\":99")),
-            "has schema version 99 and this program 13",
+            "has schema version 99 and this program 14",
         )
         .await;
     stores
@@ -330,7 +330,7 @@ async fn records_out_of_order_or_twice() {
         at + 1
     };
     stores
-        .check(late, "key_set: it stands after a record of kind `seen_tag`")
+        .check(late, "key_set: it stands after a record of kind `erasure_key`")
         .await;
 }
 
@@ -565,7 +565,7 @@ async fn a_store_that_holds_something_is_left_alone() {
         let first = imported(place.clone(), file.as_bytes()).await.unwrap();
         let refused = imported(place.clone(), file.as_bytes()).await.unwrap_err().to_string();
         assert!(
-            refused.contains("the store is not empty: it holds user (3), user_issuer (3)"),
+            refused.contains("the store is not empty: it holds user (4), user_issuer (3)"),
             "{refused}"
         );
         assert!(refused.contains("name another file or database"), "{refused}");
