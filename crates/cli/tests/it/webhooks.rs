@@ -51,6 +51,22 @@ struct Receiver {
 impl Receiver {
     /// A receiver that answers each request as `answer` says, by the number of the request.
     fn start(answer: impl Fn(u32) -> (u16, Option<&'static str>) + Send + Sync + 'static) -> Self {
+        Self::start_by_headers(move |number, _| answer(number))
+    }
+
+    /// A receiver that fails the first time that an event comes: half the time, and no event so often that its next try is
+    /// minutes away.
+    fn start_with_failures() -> Self {
+        let seen = Mutex::new(HashSet::new());
+        Self::start_by_headers(move |_, headers| {
+            let is_first = seen.lock().unwrap().insert(headers["webhook-id"].clone());
+            (if is_first { 503 } else { 204 }, None)
+        })
+    }
+
+    fn start_by_headers(
+        answer: impl Fn(u32, &HeaderMap) -> (u16, Option<&'static str>) + Send + Sync + 'static,
+    ) -> Self {
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let (kept, number, answer) = (Arc::clone(&received), Arc::new(AtomicU32::new(0)), Arc::new(answer));
         let server = Server::start(move |request| {
@@ -58,7 +74,7 @@ impl Receiver {
             Box::pin(async move {
                 let headers = request.headers().clone();
                 let body = request.into_body().collect().await?.to_bytes();
-                let (status, retry_after) = answer(number.fetch_add(1, Ordering::SeqCst));
+                let (status, retry_after) = answer(number.fetch_add(1, Ordering::SeqCst), &headers);
                 let accepted = (200..300).contains(&status);
                 kept.lock().unwrap().push(Received {
                     headers,
@@ -164,7 +180,7 @@ fn first_arrivals(accepted: &[Received]) -> Vec<Received> {
 async fn webhooks_survive_failures_and_kills_in_the_order_of_each_object() {
     let asked = std::env::var_os("NARTHEX_WEBHOOK_EVENTS");
     let events: usize = asked.map_or(1_000, |asked| asked.to_str().unwrap().parse().unwrap());
-    let receiver = Receiver::start(|number| (if number % 2 == 0 { 503 } else { 204 }, None));
+    let receiver = Receiver::start_with_failures();
     let mut narthex = narthex(CONFIGURATION).await;
     create(&narthex, &receiver.url(), &["user.updated"]).await;
     let mut users = Vec::new();

@@ -222,6 +222,9 @@ mod tests {
     fn events_are_said_by_their_kinds() {
         assert_eq!(words(&[]), "Everything");
         assert_eq!(words(&actions(&["user.*", "erasure.*", "grant.*"])), "People, Roles");
-        assert_eq!(words(&actions(&["user.*", "grant.opened"])), "People, grant.opened");
+        assert_eq!(
+            words(&actions(&["user.*", "erasure.*", "grant.opened"])),
+            "People, grant.opened"
+        );
     }
 }
