@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -26,6 +27,13 @@ use crate::signature::{self, SigningKey};
 const LANES_AT_ONCE: usize = 8;
 /// Number of rounds after which other webhooks have their turn.
 const ROUNDS_MAX: usize = 50;
+/// Time after which other webhooks have their turn, however few rounds there were.
+const TURN_TIME: Duration = Duration::from_secs(60);
+/// Time after which a round begins no further try, however slow its receiver is. What is left waits for the next round.
+///
+/// SECURITY: between two rounds the webhook is read again, so an administrator who disables it, deletes it or changes its
+/// address is heeded within this time and one try.
+const ROUND_TIME: Duration = Duration::from_secs(5);
 /// Number of events that are not for a webhook before that is stored.
 const PASSED_OVER_MAX: u64 = 200;
 
@@ -79,13 +87,19 @@ pub(super) struct Run {
 impl Run {
     /// Runs rounds until nothing is due, and says when there is something to do next.
     pub(super) async fn until_done(&self, mut progress: WebhookProgress) -> Next {
-        let mut seen = progress.cursor;
+        let (mut seen, begun) = (progress.cursor, Instant::now());
         for _ in 0..ROUNDS_MAX {
-            if self.shared.is_stopping() {
+            if self.shared.is_stopping() || begun.elapsed() >= TURN_TIME {
                 break;
             }
             match self.round(&progress).await {
-                Ok(Done::Stored(after)) => progress = after,
+                Ok(Done::Stored(after)) => {
+                    progress = after;
+                    // If it cannot be read, the next look finds out why.
+                    if !self.is_current().await.unwrap_or(false) {
+                        break;
+                    }
+                }
                 Ok(Done::Nothing { cursor }) => {
                     seen = cursor;
                     break;
@@ -102,6 +116,13 @@ impl Run {
             cursor: 0,
             due_ms: 0,
         })
+    }
+
+    /// Tests whether the webhook is still as it was when the rounds began.
+    async fn is_current(&self) -> Result<bool, StoreError> {
+        let (kind, name) = (self.document.kind, self.document.name.clone());
+        let found = self.shared.directory.document(kind, name).await?;
+        Ok(found.is_some_and(|found| found.version == self.document.version))
     }
 
     /// Time when the next delivery is due; events up to number `seen` are not for this webhook.
@@ -210,21 +231,23 @@ impl Run {
     async fn send(&self, round: &Round, new: &[RecordedEvent]) -> Result<Vec<Vec<Try>>, StoreError> {
         let receiver = Receiver::of(self);
         let receiver = receiver.as_ref().map_err(String::as_str);
-        let lanes: Vec<_> = round.lanes.iter().map(|lane| self.lane(receiver, lane, new)).collect();
+        let until = Instant::now() + ROUND_TIME;
+        let lanes = round.lanes.iter().map(|lane| self.lane(receiver, lane, (new, until)));
+        let lanes: Vec<_> = lanes.collect();
         let results: Vec<_> = stream::iter(lanes).buffered(LANES_AT_ONCE).collect().await;
         results.into_iter().collect()
     }
 
-    /// Tries the deliveries of a lane, up to the first that fails. Those that are not tried wait.
+    /// Tries the deliveries of a lane, up to the first that fails or the end of the round. Those that are not tried wait.
     async fn lane(
         &self,
         receiver: Result<&Receiver, &str>,
         lane: &Lane,
-        new: &[RecordedEvent],
+        (new, until): (&[RecordedEvent], Instant),
     ) -> Result<Vec<Try>, StoreError> {
         let mut tries = Vec::new();
         for delivery in &lane.deliveries {
-            if self.shared.is_stopping() {
+            if self.shared.is_stopping() || Instant::now() >= until {
                 break;
             }
             let (begun, at_ms) = (Instant::now(), self.shared.clock.now_ms());

@@ -233,3 +233,36 @@ async fn a_try_under_way_is_finished_before_the_hand_over() {
         "{sequences:?}"
     );
 }
+
+/// A webhook that an administrator disables sends nothing more within seconds, although much waits and its receiver is slow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_a_disabled_webhook_sends_no_more() {
+    let (server, bodies) = slow_receiver(200, Duration::from_millis(300));
+    let directory = directory(&server.url(), &["session.created"]).await;
+    record(&directory, "session.created", 80).await;
+    let node = tokio::spawn(sender(&directory, &Arc::default()).run(pending()));
+    until("it sends", async || !bodies.lock().unwrap().is_empty()).await;
+    let found = directory.document(DocumentKind::Webhook, "crm".to_owned()).await;
+    let found = found.unwrap().unwrap();
+    let settings = WebhookSettings {
+        enabled: false,
+        ..WebhookSettings::read(&found.body).unwrap()
+    };
+    let disabled = NewDocument {
+        kind: DocumentKind::Webhook,
+        name: "crm".to_owned(),
+        organization: None,
+        body: settings.body(),
+        secret: None,
+    };
+    directory.save_document(disabled, DocumentAt::Any, by()).await.unwrap();
+    sleep(Duration::from_secs(7)).await;
+    let sent = bodies.lock().unwrap().len();
+    assert!((1..40).contains(&sent), "{sent}");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(bodies.lock().unwrap().len(), sent);
+    // What was not sent waits for the webhook to be enabled again.
+    let waiting = directory.waiting_deliveries("crm".to_owned(), WaitingState::Waiting, Page::first(200));
+    assert_eq!(waiting.await.unwrap().items.len(), 80 - sent);
+    node.abort();
+}
