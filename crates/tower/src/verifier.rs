@@ -94,7 +94,8 @@ impl Verifier {
         })))
     }
 
-    /// Verifies a token. Waits for a fetch of keys only if the token's key is not known.
+    /// Verifies a token. Waits for a fetch of keys only if the token's key is not known. A token that is bound to a key of its
+    /// sender (`cnf`, RFC 7800) is refused, unless the policy takes it as a bearer token.
     ///
     /// # Errors
     ///
@@ -114,7 +115,13 @@ impl Verifier {
             };
             parsed.verify(issuer, keys, now_ms)
         });
-        verified.await.map(|(claims, _)| claims)
+        let (claims, _) = verified.await?;
+        // SECURITY: no proof of possession is checked here, so a token that is bound to a key proves nothing, whatever the
+        // policy takes.
+        if claims.bound_to().is_some() {
+            return Err(VerifyError::Bound);
+        }
+        Ok(claims)
     }
 
     /// Returns the token of a request, from the place of this verifier's kind.

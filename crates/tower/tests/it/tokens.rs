@@ -5,6 +5,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http::{Request, Response};
 use narthex_testkit::{IdentityProvider, TestIssuer, TestKey};
+use narthex_token::BoundTokens;
 use narthex_tower::{Access, Caller, IssuerPolicy, KeySource, Verifier, VerifyLayer};
 use tower_service::Service as _;
 
@@ -95,6 +96,30 @@ async fn sec_the_layer_lets_no_bad_token_pass() {
             let authenticate = response.headers()["www-authenticate"].to_str().unwrap();
             assert!(authenticate.starts_with("Bearer"), "{authenticate}");
         }
+    }
+}
+
+/// The layer checks no proof of possession, so a stolen token would be as good as its owner's.
+#[tokio::test]
+async fn sec_the_layer_takes_no_token_that_is_bound_to_a_key() {
+    let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+    let bound = TestIssuer::new(ISSUER).token().subject("ada");
+    let bound = bound.claim(
+        "cnf",
+        serde_json::json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+    );
+    let bound = bearer(&bound.sign());
+    for bound_tokens in [BoundTokens::Refused, BoundTokens::Proved, BoundTokens::Required] {
+        let keys = KeySource::url(&idp.jwks_url(), Access::default()).unwrap();
+        let policy = IssuerPolicy {
+            audiences: vec!["narthex".to_owned()],
+            bound_tokens,
+            ..IssuerPolicy::key_set("corp", ISSUER)
+        };
+        let application = application(VerifyLayer::new(Verifier::of_tokens(keys, policy).unwrap()));
+        let (status, text, _) = ask(&application, &bound).await;
+        assert_eq!(status, 401, "{bound_tokens:?}: {text}");
+        assert!(text.contains("token.bound"), "{bound_tokens:?}: {text}");
     }
 }
 
