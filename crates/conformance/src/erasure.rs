@@ -1,11 +1,12 @@
 //! Erasure of users.
 
 use narthex_directory::{
-    Directory, Edit, Erasure, EventFilter, GrantsWhen, Page, PlatformRole, Refusal, RemovedIdentity, RemovedKind,
-    ScopedRole, SecretBytes, StoreError, SyncError, UserEdit, UserFilter, UserId, UserStatus, load,
+    Desired, Directory, Edit, Erasure, EventFilter, GrantsWhen, IssuerName, LoggedOut, LogoutMark, Page, PlatformRole,
+    ProviderSession, Realm, Refusal, RemovedIdentity, RemovedKind, ScopedRole, SecretBytes, StoreError, SyncError,
+    UserEdit, UserFilter, UserId, UserStatus, load,
 };
 
-use super::world::{MINUTE_MS, World};
+use super::world::{HOUR_MS, MINUTE_MS, World};
 
 /// The terms of an erasure with a reason.
 pub fn erasure() -> Erasure {
@@ -39,7 +40,7 @@ pub async fn sec_erased_user(directory: &dyn Directory) {
     let unseen = world.token("ann");
     world.later(MINUTE_MS);
     erase(&world, user, erasure()).await;
-    let undated = narthex_directory::Desired {
+    let undated = Desired {
         issued_at_ms: None,
         ..world.token("ann")
     };
@@ -198,4 +199,33 @@ pub async fn what_is_erased_is_not_changed(directory: &dyn Directory) {
     let missing = UserId::new(world.now_ms, &mut world.ids);
     let none = directory.erase_user(missing, None, erasure(), world.by()).await;
     assert_eq!(none.map(drop), Err(StoreError::NotFound { what: "user" }));
+}
+
+/// A logout of another user stays, whose issuer knows that user by the same subject.
+pub async fn sec_an_erasure_leaves_the_logouts_of_other_users(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let of = |world: &World<'_>, issuer: &str, realm: &str| Desired {
+        issuer: IssuerName::new(issuer).unwrap(),
+        realm: Realm::new(realm).unwrap(),
+        provider_session: ProviderSession::new(Some("7"), None),
+        ..world.token("7")
+    };
+    let (own, other) = (of(&world, "idp", "corp"), of(&world, "other", "partner"));
+    let user = world.sync(&own).await.principal.user().id;
+    world.sync(&other).await;
+    world.later(MINUTE_MS);
+    for token in [&own, &other] {
+        let mark = LogoutMark {
+            issuer: token.issuer.clone(),
+            logged_out: LoggedOut::Subject {
+                subject: "7".to_owned(),
+                issued_before_ms: world.now_ms,
+            },
+            kept_until_ms: world.now_ms + HOUR_MS,
+        };
+        directory.refuse_tokens_of(mark).await.unwrap();
+    }
+    erase(&world, user, erasure()).await;
+    assert!(matches!(world.refusal(&other).await, Refusal::LoggedOut { .. }));
+    assert_eq!(world.refusal(&own).await, Refusal::Erased { all: false });
 }

@@ -190,6 +190,7 @@ macro_rules! conformance_suite {
                 a_user_may_come_back_with_a_newer_token,
                 a_disabled_user_stays_out_until_the_erasure_is_lifted,
                 what_is_erased_is_not_changed,
+                sec_an_erasure_leaves_the_logouts_of_other_users,
             }
             declared {
                 declared_organizations_are_read_only_elsewhere,

@@ -21,7 +21,9 @@ impl MemoryDirectory {
             realm: before.realm.clone(),
             external_id: before.external_id.clone(),
         };
-        let subjects = vec![identity.external_id.as_str().to_owned()];
+        let issuers = state.issuers.keys().filter(|(of, _)| *of == user);
+        let subjects = issuers.map(|(_, issuer)| (issuer.clone(), identity.external_id.as_str().to_owned()));
+        let subjects = subjects.collect();
         self.remember(&mut state, identity, refused);
         self.end_sessions_in(&mut state, &SessionSelection::User(user), SessionEnd::Administrator, by);
         state.sessions.forget_user(user, subjects);

@@ -1,6 +1,6 @@
 //! `Sessions` in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
@@ -55,16 +55,19 @@ impl SessionTable {
         marks.max()
     }
 
-    /// Removes what the sessions and the marks of logouts say of a user. `subjects` are names of the user at identity
-    /// providers.
-    pub(super) fn forget_user(&mut self, user: UserId, mut subjects: Vec<String>) {
+    /// Removes what the sessions and the marks of logouts say of a user. `subjects` are names of the user, each at its issuer.
+    ///
+    /// SECURITY: another issuer may have given the same subject to another user, whose tokens must stay refused.
+    pub(super) fn forget_user(&mut self, user: UserId, mut subjects: BTreeSet<(IssuerName, String)>) {
         for session in self.by_id.values_mut().filter(|session| session.user == Some(user)) {
-            subjects.extend(session.provider_session.subject().map(str::to_owned));
+            let subject = session.provider_session.subject().map(str::to_owned);
+            subjects.extend(session.issuer.clone().zip(subject));
             session.provider_session = ProviderSession::default();
             session.client = SessionClient::default();
         }
-        self.marks
-            .retain(|(_, claim, value), _| *claim != "sub" || !subjects.contains(value));
+        self.marks.retain(|(issuer, claim, value), _| {
+            *claim != "sub" || !subjects.contains(&(issuer.clone(), value.clone()))
+        });
     }
 
     fn has_hash(&self, hash: SecretHash) -> bool {

@@ -143,10 +143,12 @@ pub(super) async fn erase(
     };
     remember(tx, &identity, refused, &erasure.new_key).await?;
     sessions::end_in(tx, &SessionSelection::User(user), SessionEnd::Administrator, by).await?;
-    // The marks of logouts name the user as the identity provider does.
+    // The marks of logouts name the user as the identity provider does. SECURITY: another issuer may have given the same
+    // subject to another user, whose tokens must stay refused.
     let marks = Command::new(
-        "DELETE FROM logout_marks WHERE claim = 'sub' AND (value = $2 OR value IN \
-         (SELECT s.subject FROM sessions s WHERE s.user_id = $1 AND s.subject IS NOT NULL))",
+        "DELETE FROM logout_marks WHERE claim = 'sub' AND ((issuer, value) IN \
+         (SELECT s.issuer, s.subject FROM sessions s WHERE s.user_id = $1) \
+         OR (value = $2 AND issuer IN (SELECT i.issuer FROM user_issuers i WHERE i.user_id = $1)))",
         vec![
             Box::new(user.to_string()),
             Box::new(identity.external_id.as_str().to_owned()),

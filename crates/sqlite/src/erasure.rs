@@ -37,10 +37,12 @@ pub(super) fn erase(
     remember(tx, &identity, refused, &erasure.new_key.0)?;
     sessions::end_in(tx, &SessionSelection::User(user), SessionEnd::Administrator, by)?;
     let id = user.to_string();
-    // The marks of logouts name the user as the identity provider does.
+    // The marks of logouts name the user as the identity provider does. SECURITY: another issuer may have given the same
+    // subject to another user, whose tokens must stay refused.
     tx.prepare_cached(
-        "DELETE FROM logout_marks WHERE claim = 'sub' AND (value = ?2 OR value IN \
-         (SELECT s.subject FROM sessions s WHERE s.user_id = ?1 AND s.subject IS NOT NULL))",
+        "DELETE FROM logout_marks WHERE claim = 'sub' AND ((issuer, value) IN \
+         (SELECT s.issuer, s.subject FROM sessions s WHERE s.user_id = ?1) \
+         OR (value = ?2 AND issuer IN (SELECT i.issuer FROM user_issuers i WHERE i.user_id = ?1)))",
     )?
     .execute(params![id, identity.external_id.as_str()])?;
     for sql in [
