@@ -49,3 +49,21 @@ pub async fn a_manual_grant_ends_when_it_expires(directory: &dyn Directory) {
     let ends: Vec<_> = ends.iter().map(Option::as_deref).collect();
     assert_eq!(ends, [Some("the time of its expiry changed"), Some("it expired"), None]);
 }
+
+/// A token of the user that comes before the sweep closes the grant for the same reason.
+pub async fn a_token_closes_an_expired_grant_as_expired(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let user = world.sync(&world.token("ada")).await.principal.user().id;
+    let organization = world.organization("tools", "", "").await.id;
+    let member = ScopedRole::Organization(organization, OrganizationRole::Member);
+    let expiring = NewGrant {
+        expires_at_ms: Some(world.now_ms + HOUR_MS),
+        ..world.new_grant(user, member)
+    };
+    directory.grant_role(expiring, world.by()).await.unwrap();
+    world.later(2 * HOUR_MS);
+    world.sync(&world.token("ada")).await;
+    let grants = world.grants(user, GrantsWhen::Ever).await;
+    assert_eq!(grants[0].revoked_why.as_deref(), Some("it expired"));
+    assert_eq!(grants[0].revoked_at_ms, grants[0].lapses_at_ms);
+}

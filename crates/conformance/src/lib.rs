@@ -179,6 +179,7 @@ macro_rules! conformance_suite {
             }
             expiry {
                 a_manual_grant_ends_when_it_expires,
+                a_token_closes_an_expired_grant_as_expired,
             }
             external_ids {
                 external_ids_change_all_or_none,

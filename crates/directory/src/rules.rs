@@ -359,11 +359,16 @@ pub fn close_all(mut open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Gr
 /// Closes a lapsed grant, at the moment it lapsed.
 pub fn close_lapsed(grant: Grant) -> Change {
     let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
-    let why = match grant.source.kind() {
+    let why = why_lapsed(grant.source.kind());
+    close(grant, at_ms, Some(why.to_owned()))
+}
+
+/// Returns the reason with which a lapsed grant is closed.
+pub(crate) const fn why_lapsed(source: SourceKind) -> &'static str {
+    match source {
         SourceKind::Manual => "it expired",
         SourceKind::Claim | SourceKind::Tag | SourceKind::Pattern => "it was not asserted within its lease",
-    };
-    close(grant, at_ms, Some(why.to_owned()))
+    }
 }
 
 /// The event of an API key created or revoked.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::desired::{DesiredTags, OnEmpty};
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::role::{OrganizationRole, PlatformRole, Scope, ScopedRole};
+use crate::rules::why_lapsed;
 use crate::snapshot::{Detail, NearMiss};
 use crate::tag::is_near;
 
@@ -50,10 +51,8 @@ impl Draft<'_> {
         let mut ends = Vec::new();
         for grant in std::mem::take(&mut self.grants) {
             let verdict = if grant.lapsed_at(self.now_ms) {
-                Verdict::Close(
-                    grant.lapses_at_ms.unwrap_or(self.now_ms),
-                    "it was not asserted within its lease",
-                )
+                let at_ms = grant.lapses_at_ms.unwrap_or(self.now_ms);
+                Verdict::Close(at_ms, why_lapsed(grant.source.kind()))
             } else if removes_all {
                 self.removed(&grant)
             } else {
