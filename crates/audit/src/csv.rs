@@ -38,7 +38,9 @@ pub fn csv_event(previous: ChainHash, hash: ChainHash, recorded: &RecordedEvent)
 /// Returns a line of these cells, with its line end.
 ///
 /// SECURITY: a spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and
-/// users choose names and tags. Such a cell gets an apostrophe in front, which spreadsheets do not show.
+/// users choose names and tags. Such a cell gets an apostrophe in front, which spreadsheets do not show. Where a language
+/// writes decimals with a comma, a spreadsheet takes `;` for the separator, whatever is quoted by commas. So the same holds
+/// after each `;`, tab and line break inside a cell.
 pub fn csv_row(cells: &[String]) -> String {
     let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
     let mut row = cells.join(",");
@@ -47,15 +49,18 @@ pub fn csv_row(cells: &[String]) -> String {
 }
 
 fn csv_cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
+    let (mut guarded, mut begins) = (String::with_capacity(text.len()), true);
+    for character in text.chars() {
+        if begins && matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r') {
+            guarded.push('\'');
+        }
+        guarded.push(character);
+        begins = matches!(character, ';' | '\t' | '\r' | '\n');
+    }
+    if guarded.contains(['"', ',', ';', '\r', '\n']) {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
     } else {
-        ""
-    };
-    if text.contains(['"', ',', '\r', '\n']) {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{guard}{text}")
+        guarded
     }
 }
 
@@ -77,10 +82,12 @@ mod tests {
             "a\"b",
             "=\"a\"",
             "line\nend",
+            "a;=1;b",
+            "a\n@b",
         ];
         assert_eq!(
             csv_row(&cells.map(str::to_owned)),
-            "'=1+1,'@SUM(A1),'-2,'\tx,plain,\"a,b\",\"a\"\"b\",\"'=\"\"a\"\"\",\"line\nend\"\r\n"
+            "'=1+1,'@SUM(A1),'-2,'\tx,plain,\"a,b\",\"a\"\"b\",\"'=\"\"a\"\"\",\"line\nend\",\"a;'=1;b\",\"a\n'@b\"\r\n"
         );
     }
 
