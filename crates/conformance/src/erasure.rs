@@ -1,9 +1,9 @@
 //! Erasure of users.
 
 use narthex_directory::{
-    Desired, Directory, Edit, Erasure, EventFilter, GrantsWhen, IssuerName, LoggedOut, LogoutMark, Page, PlatformRole,
-    ProviderSession, Realm, Refusal, RemovedIdentity, RemovedKind, ScopedRole, SecretBytes, StoreError, SyncError,
-    UserEdit, UserFilter, UserId, UserStatus, load,
+    Among, CarrierFilter, Desired, Directory, Edit, Erasure, EventFilter, GrantsWhen, IssuerName, LoggedOut,
+    LogoutMark, Page, PlatformRole, ProviderSession, Realm, Refusal, RemovedIdentity, RemovedKind, ScopedRole,
+    SecretBytes, StoreError, SyncError, UserEdit, UserFilter, UserId, UserStatus, load,
 };
 
 use super::world::{HOUR_MS, MINUTE_MS, World};
@@ -228,4 +228,23 @@ pub async fn sec_an_erasure_leaves_the_logouts_of_other_users(directory: &dyn Di
     erase(&world, user, erasure()).await;
     assert!(matches!(world.refusal(&other).await, Refusal::LoggedOut { .. }));
     assert_eq!(world.refusal(&own).await, Refusal::Erased { all: false });
+}
+
+/// A use that waits to be written does not bring the tags of an erased user back.
+pub async fn sec_no_use_brings_the_tags_of_an_erased_user_back(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let token = world.tagged("ann", &["crew"]);
+    let user = world.sync(&token).await.principal.user().id;
+    world.later(HOUR_MS);
+    let used = world.sync(&world.tagged("ann", &["crew"])).await;
+    assert!(used.plan.touch.due);
+    erase(&world, user, erasure()).await;
+    directory.flush().await.unwrap();
+    let carrying = CarrierFilter {
+        realm: token.realm,
+        tags: vec!["crew".to_owned()],
+        among: Among::Everybody,
+    };
+    let carriers = directory.carriers(carrying, Page::default()).await.unwrap();
+    assert_eq!(carriers.items.len(), 0);
 }

@@ -192,6 +192,7 @@ macro_rules! conformance_suite {
                 a_disabled_user_stays_out_until_the_erasure_is_lifted,
                 what_is_erased_is_not_changed,
                 sec_an_erasure_leaves_the_logouts_of_other_users,
+                sec_no_use_brings_the_tags_of_an_erased_user_back,
             }
             declared {
                 declared_organizations_are_read_only_elsewhere,

@@ -29,6 +29,8 @@ impl MemoryDirectory {
         state.sessions.forget_user(user, subjects);
         state.forget_user(user);
         self.carry_out(&mut state, &changes, by)?;
+        // SECURITY: a use that was noted before, and is written after, would bring the user's tags back.
+        self.usage.forget_uses(user);
         state.users.get(&user).cloned().ok_or(missing("user"))
     }
 

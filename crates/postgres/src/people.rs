@@ -52,11 +52,14 @@ impl People for PostgresDirectory {
     }
 
     async fn erase_user(&self, user: UserId, version: Option<u64>, erasure: Erasure, by: By) -> Answer<User> {
+        // SECURITY: a use that was noted before, and is written after, would bring the user's tags back.
+        let _no_flush = self.flushing.lock().await;
         let mut tx = self.begin().await?;
         let before = tx.user_in(user).await?;
         let newest = self.shared.usage.newest_issued_at_ms(user);
         let changes = erasure::erase(&mut tx, (&before, version), &erasure, newest, &by).await?;
         self.finish(tx, &changes, &by).await?;
+        self.shared.usage.forget_uses(user);
         Ok(after(&before, &changes, updated_user))
     }
 

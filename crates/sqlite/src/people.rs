@@ -70,7 +70,11 @@ impl People for SqliteDirectory {
             let before = user_in(tx, user)?;
             Ok((after(&before, &changes, updated_user), changes))
         };
-        self.edit(by, work).await
+        // SECURITY: a use that was noted before, and is written after, would bring the user's tags back.
+        let _no_flush = self.flushing.lock().await;
+        let erased = self.edit(by, work).await?;
+        self.usage.forget_uses(user);
+        Ok(erased)
     }
 
     async fn lift_erasure(&self, identity: RemovedIdentity, by: By) -> Answer<bool> {

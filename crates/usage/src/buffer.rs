@@ -241,6 +241,11 @@ impl UsageBuffer {
         all.into_iter().filter_map(|marks| marks.newest_of(user)).max()
     }
 
+    /// Drops the uses of a user that wait to be written, with their tags. Marks stay: they say which tokens are older ones.
+    pub fn forget_uses(&self, user: UserId) {
+        self.lock().due.retain(|(of, _), _| *of != user);
+    }
+
     /// Takes the records to write. They go on counting until [`UsageBuffer::settle`].
     pub fn take(&self) -> Noted {
         let (mut due, marks, tags) = {
