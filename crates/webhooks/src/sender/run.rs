@@ -28,7 +28,7 @@ const LANES_AT_ONCE: usize = 8;
 /// Number of rounds after which other webhooks have their turn.
 const ROUNDS_MAX: usize = 50;
 /// Time after which other webhooks have their turn, however few rounds there were.
-const TURN_TIME: Duration = Duration::from_secs(60);
+const TURN_TIME: Duration = Duration::from_mins(1);
 /// Time after which a round begins no further try, however slow its receiver is. What is left waits for the next round.
 ///
 /// SECURITY: between two rounds the webhook is read again, so an administrator who disables it, deletes it or changes its
