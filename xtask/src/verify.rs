@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn parts_are_chosen_by_name() {
-        assert_eq!(choose(&[]).unwrap().len(), 3 + BENCHES.len());
+        assert_eq!(choose(&[]).unwrap().len(), 4 + BENCHES.len());
         assert_eq!(choose(&["P10", "fuzz"]).unwrap(), ["fuzz", "P9, P10"]);
         assert!(choose(&["P99"]).unwrap_err().to_string().contains("P2, P3"));
     }
