@@ -50,6 +50,9 @@ mod openapi_errors;
 mod organizations;
 mod response;
 mod routes;
+mod search;
+mod sessions;
+mod settings;
 mod tags;
 mod teams;
 mod time;
@@ -77,14 +80,17 @@ pub use narthex_ops::given_by_tags;
 pub use organizations::{MemberBody, MemberUser, OrganizationBody, OrganizationContentBody};
 pub use response::List;
 pub use routes::RouteBody;
+pub use search::FoundBody;
+pub use sessions::SessionBody;
+pub use settings::{ConfigurationBody, ConfigurationProblemBody, RefusedConfigurationBody, SettingsBody};
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{ErasedUserBody, GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
 pub use webhooks::{AttemptBody, DeliveryBody, WebhookBody, WebhookSecretBody};
 pub use wire_enums::{
-    EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, SignatureScheme, Source,
-    TeamRole, UserStatus,
+    CredentialKind, EventOrder, FoundKind, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole,
+    SessionKind, SignatureScheme, Source, TeamRole, UserStatus,
 };
 
 /// State that the admin API works with.
@@ -170,6 +176,9 @@ fn operations() -> OpenApiRouter<State> {
         .merge(grants::operations())
         .merge(denials::operations())
         .merge(tags::operations())
+        .merge(search::operations())
+        .merge(sessions::operations())
+        .merge(settings::operations())
         .merge(api_keys::operations())
         .merge(machine_keys::operations())
 }
@@ -239,7 +248,8 @@ fn is_failure(status: http::StatusCode) -> bool {
         (name = "issuers", description = "Trusted issuers and the health of their keys."),
         (name = "connections", description = "Requests to other services, made for an organization."),
         (name = "webhooks", description = "Receivers that are told of the events of the audit trail."),
-        (name = "diagnosis", description = "Routes, explain, tags, the audit trail."),
+        (name = "diagnosis", description = "Routes, explain, tags, search, the audit trail, the state of the installation."),
+        (name = "sessions", description = "Signed-in browsers."),
         (name = "api keys", description = "Keys for this API."),
         (name = "machine keys", description = "Keys of an organization's programs, for its routes."),
     )

@@ -19,6 +19,7 @@ use super::connections::record::{Compiled, Held};
 use super::connections::turns::AllTurns;
 use super::error::OpError;
 use super::gateway_api::{GatewayApi, TokenHolder};
+use super::settings::Installation;
 use super::{Operations, input_rules};
 
 /// A known caller. [`Operations::authenticate`] finds it.
@@ -250,6 +251,11 @@ impl<'a> Permit<'a> {
     /// The turns that uses of connections take.
     pub(super) fn turns(self) -> &'a AllTurns {
         &self.caller.operations.turns
+    }
+
+    /// The facts of this installation.
+    pub(super) fn installation(self) -> &'a Installation {
+        &self.caller.operations.installation
     }
 
     /// The clock.

@@ -34,7 +34,9 @@ pub mod organizations;
 mod paging;
 mod precondition;
 pub mod routes;
+pub mod search;
 pub mod sessions;
+pub mod settings;
 mod tag_granted;
 pub mod tags;
 pub mod teams;
@@ -54,6 +56,7 @@ pub use tag_granted::given_by_tags;
 use api_keys::secret::KeyUses;
 use connections::record::Compiled;
 use connections::turns::AllTurns;
+use settings::Installation;
 
 /// The state that operations work on. [`Operations::authenticate`] gives the caller that every operation takes.
 pub struct Operations {
@@ -63,6 +66,7 @@ pub struct Operations {
     compiled: Compiled,
     turns: AllTurns,
     key_uses: KeyUses,
+    installation: Arc<Installation>,
 }
 
 impl std::fmt::Debug for Operations {
@@ -83,7 +87,13 @@ impl Operations {
             compiled: Compiled::default(),
             turns: AllTurns::default(),
             key_uses: KeyUses::default(),
+            installation: Arc::default(),
         })
+    }
+
+    /// Returns the facts of this installation, for the process that tells them.
+    pub fn installation(&self) -> Arc<Installation> {
+        Arc::clone(&self.installation)
     }
 
     /// The current time, in milliseconds since the epoch.

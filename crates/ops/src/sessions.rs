@@ -393,14 +393,36 @@ const fn standing(now_ms: i64) -> SessionFilter {
     }
 }
 
-/// Lists all sessions at the console that stand, by id.
+/// Filters of a list of sessions. A session must match all that are given.
+#[derive(Debug, Clone, Default)]
+pub struct SessionQuery {
+    /// Place in which the session is accepted.
+    pub kind: Option<SessionKind>,
+    /// Id of its user.
+    pub user: Option<String>,
+}
+
+impl SessionQuery {
+    /// Sessions at the console.
+    pub const CONSOLE: Self = Self {
+        kind: Some(SessionKind::Console),
+        user: None,
+    };
+}
+
+/// Lists the sessions that stand, by id; by default of all places and users.
 ///
 /// # Errors
 ///
-/// When the caller may not, the page cannot be used, or the directory fails.
-pub async fn list(caller: &Caller, page: PageRequest) -> Result<Listing<Session>, OpError> {
+/// When the caller may not, a filter or the page cannot be used, or the directory fails.
+pub async fn list(caller: &Caller, query: SessionQuery, page: PageRequest) -> Result<Listing<Session>, OpError> {
     let permit = caller.permit(Action::ReadUsers, None)?;
-    let filter = standing(permit.now_ms());
+    let user = query.user.map(|id| id.parse().map_err(input_rules::name("user")));
+    let filter = SessionFilter {
+        user: user.transpose()?,
+        kind: query.kind,
+        standing_at_ms: Some(permit.now_ms()),
+    };
     Ok(permit.directory().sessions(filter, page.page()?).await?)
 }
 

@@ -116,6 +116,42 @@ wire_enums! {
         Pattern,
     }
 
+    /// Place in which a session is accepted.
+    SessionKind for narthex_directory::SessionKind {
+        /// At the doors.
+        Door,
+        /// At the doors, in frames of an issuer's portal.
+        Embedded,
+        /// At the console.
+        Console,
+    }
+
+    /// Kind of the credential that a browser signed in with.
+    CredentialKind for narthex_directory::CredentialKind {
+        /// A token of an issuer.
+        Token,
+        /// An API key.
+        ApiKey,
+        /// A one-time sign-in link.
+        FirstRunLink,
+    }
+
+    /// Kind of a record that a search finds.
+    FoundKind for narthex_ops::search::FoundKind {
+        /// A user.
+        User,
+        /// An organization.
+        Organization,
+        /// A team.
+        Team,
+        /// An issuer.
+        Issuer,
+        /// A permission tag that tokens carried.
+        Tag,
+        /// A refused request of the last hour.
+        Denial,
+    }
+
     /// Order of the audit trail.
     EventOrder for narthex_directory::EventOrder {
         /// The newest event comes first, for reading.

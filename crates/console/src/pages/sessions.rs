@@ -14,6 +14,7 @@ use narthex_console_frame::wording::time::Moment;
 use narthex_console_frame::wording::{access, browser};
 use narthex_decision::Action;
 use narthex_directory::{CredentialKind, Listing, Session, UserId};
+use narthex_ops::sessions::SessionQuery;
 use narthex_ops::{OpError, sessions, users};
 
 use super::notice::{self, Notice};
@@ -58,7 +59,7 @@ async fn list(visit: Visit) -> Answer {
     let own = sessions::own(caller).await?;
     let (others, pager) = if visit.may(Action::ReadUsers, None) {
         let query = visit.query();
-        let Listing { items, next_cursor } = sessions::list(caller, query.page()).await?;
+        let Listing { items, next_cursor } = sessions::list(caller, SessionQuery::CONSOLE, query.page()).await?;
         let pager = Pager::new("/sessions", query, &[], items.len(), next_cursor.as_ref());
         let others = items
             .into_iter()

@@ -23,6 +23,7 @@ struct World {
     key: String,
     connection: String,
     machine_key: String,
+    session: String,
 }
 
 async fn world() -> World {
@@ -71,6 +72,7 @@ async fn world() -> World {
     api.call("DELETE", &format!("/users/{gone}?refuse_later_tokens=true"), None)
         .await
         .expect(200);
+    let session = super::sessions::signed_in(&api).await;
     api.sign_in("stranger", &["none"]).await;
     let bearers = [None, Some(api.admin.clone()), Some("stranger".to_owned())];
     World {
@@ -82,6 +84,7 @@ async fn world() -> World {
         key,
         connection,
         machine_key,
+        session,
     }
 }
 
@@ -128,10 +131,12 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{connection}", &world.connection)
         .replace("{key}", &world.machine_key)
         .replace("{request_id}", "request-1")
+        .replace("{session}", &world.session)
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
         .replace("{id}", &world.user)
         .replace("{name}", "idp")
         .replace("{webhook}", "crm");
+    let path = if path == "/search" { path + "?q=acme" } else { path };
     let reply = match &world.bearers[actor] {
         Some(bearer) => world.api.call_as(bearer, method, &path, body).await,
         None => {

@@ -19,16 +19,17 @@ use narthex_admin::ops::organizations::deletion::{self, DeletionTerms};
 use narthex_admin::ops::organizations::{
     self, NewOrganization, OrganizationChange, OrganizationQuery, TagChange, TagsInput,
 };
+use narthex_admin::ops::sessions::{self, BearerText, SessionQuery, SignInCredential};
 use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
 use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
     Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, denials, erasure, explain, external_ids, issuers,
-    routes, tags,
+    routes, search, settings, tags,
 };
 use narthex_directory::{
     DenialRecord, Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
-    TeamRole, Trail, WaitingState,
+    SessionClient, TeamRole, Trail, WaitingState,
 };
 use serde_json::{Map, Value};
 
@@ -61,6 +62,7 @@ struct World {
     key: String,
     connection: String,
     machine_key: String,
+    session: String,
 }
 
 fn page() -> PageRequest {
@@ -189,6 +191,7 @@ async fn world() -> World {
     webhooks::create(&admin, new_webhook("crm")).await.unwrap();
     let connection = connections::create(&admin, "acme", new_connection()).await.unwrap();
     let machine_key = machine_keys::create(&admin, "acme", new_machine_key()).await.unwrap();
+    let session = signed_in(&api, &admin).await;
     let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
     let mut bearers = vec![
         api.admin.clone(),
@@ -217,7 +220,20 @@ async fn world() -> World {
         key: key.record.id.to_string(),
         connection: connection.id.to_string(),
         machine_key: machine_key.record.id.to_string(),
+        session,
     }
+}
+
+/// A browser that signed in with an API key, by the id of its session.
+async fn signed_in(api: &Fixture, admin: &Caller) -> String {
+    let credential = SignInCredential::Bearer(BearerText(&api.admin));
+    let client = SessionClient::default();
+    api.operations
+        .sign_in(credential, &HeaderMap::new(), client, None)
+        .await
+        .unwrap();
+    let listed = sessions::list(admin, SessionQuery::default(), page()).await.unwrap();
+    listed.items[0].id.to_string()
 }
 
 async fn of_users(name: &str, caller: &Caller, world: &World) -> Answer {
@@ -456,6 +472,10 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
         "refresh_issuer_keys" => issuers::refresh(caller, "idp").await.map(drop),
         "list_routes" => routes::list(caller, page()).map(drop),
         "list_tags" => tags::list(caller, None, page()).await.map(drop),
+        "list_sessions" => sessions::list(caller, SessionQuery::default(), page()).await.map(drop),
+        "end_session" => sessions::end(caller, &world.session).await,
+        "search_records" => search::find(caller, "acme").await.map(drop),
+        "read_settings" => settings::read(caller).map(drop),
         "explain" => {
             let token = TokenToExplain {
                 token: "x".to_owned(),
