@@ -8,6 +8,7 @@ mod connection;
 mod directory;
 mod init;
 mod issuer;
+mod session;
 mod token;
 mod transfer;
 mod user;
@@ -27,6 +28,7 @@ pub(crate) use directory::{
 };
 pub(crate) use init::{InitArgs, ManualArgs};
 pub(crate) use issuer::IssuerCommand;
+pub(crate) use session::SessionCommand;
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
 pub(crate) use user::UserCommand;
@@ -85,6 +87,9 @@ pub(crate) enum Command {
     /// Manage machine keys: keys of an organization's programs for its routes.
     #[command(subcommand)]
     MachineKey(MachineKeyCommand),
+    /// List and end sessions of signed-in browsers.
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Get into the web console.
     #[command(subcommand)]
     Console(ConsoleCommand),

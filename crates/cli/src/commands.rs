@@ -86,6 +86,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Grant(_)
         | Command::Key(_)
         | Command::MachineKey(_)
+        | Command::Session(_)
         | Command::Console(_)
         | Command::Webhook(_)
         | Command::Why { .. }) => resources::run(command),

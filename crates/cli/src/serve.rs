@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use narthex_admin::api::FreshApiKey;
+use narthex_admin::ops::settings::StoreFacts;
 use narthex_admin::port::{AdminServices, serve_admin};
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
@@ -84,6 +85,7 @@ pub(crate) struct Running {
     end_mark: EndMark,
     traces: Option<Traces>,
     webhook: Webhook,
+    store: StoreFacts,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -116,6 +118,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let engine = Engine::new(settings(&config), clock, directory, runtime, metrics).await?;
     let gateway = Gateway::new(engine, upstreams(&config, shares))?;
+    let store = store_facts(&config.store);
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
     let console = console_address(&config, admin.local_addr()?.port());
@@ -145,7 +148,22 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         end_mark,
         traces,
         webhook: config.webhook,
+        store,
     })
+}
+
+/// Facts of a store for the page and the API that show this installation. An address of a database is not among them.
+fn store_facts(location: &StoreLocation) -> StoreFacts {
+    match location {
+        StoreLocation::Sqlite(path) => StoreFacts {
+            kind: "sqlite",
+            file: Some(path.clone()),
+        },
+        StoreLocation::Postgres(_) => StoreFacts {
+            kind: "postgresql",
+            file: None,
+        },
+    }
 }
 
 /// Settings of a port of plain connections that may have so many of them.
@@ -372,6 +390,7 @@ impl Running {
             end_mark,
             traces,
             webhook,
+            store,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
@@ -380,9 +399,12 @@ impl Running {
         let background = tokio::spawn(background(Arc::clone(&gateway)));
         let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
+        let services = services(&gateway, console_origin.as_ref(), store)?;
+        let installation = services.operations.installation();
         let reload = configuration.map(|path| {
             let reload = Reload {
                 path,
+                installation,
                 watched,
                 engine: Arc::clone(&gateway.engine),
                 ports: PortCertificates::of(&server, &admin_server),
@@ -395,8 +417,6 @@ impl Running {
         });
         let engine = Arc::clone(&gateway.engine);
         let envoy = tokio::spawn(serve_envoy(engine, ext_authz, admin_server.clone(), told()));
-        let mut services = AdminServices::new(&gateway.engine);
-        services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
         let admin = (admin, admin_server);
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), services, admin, told()));
         let public = tokio::spawn(serve(
@@ -420,6 +440,14 @@ impl Running {
         public.and(envoy).and(sender)?;
         Ok(admin??)
     }
+}
+
+/// Services of the admin port: the API and the console.
+fn services(gateway: &Gateway, origin: Option<&WebOrigin>, store: StoreFacts) -> anyhow::Result<AdminServices> {
+    let mut services = AdminServices::new(&gateway.engine);
+    services.pages = Some(console::router(&services.operations, origin)?);
+    services.operations.installation().set_store(store);
+    Ok(services)
 }
 
 /// Writes what waits to be written, and sends the traces that wait.

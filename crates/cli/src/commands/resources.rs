@@ -1,5 +1,5 @@
-//! `narthex organization|user|team|grant|key|machine-key|connection|webhook|console …`: the directory, worked on where it is
-//! kept.
+//! `narthex organization|user|team|grant|key|machine-key|session|connection|webhook|console …`: the directory, worked on
+//! where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
@@ -16,6 +16,7 @@ mod key;
 mod machine_key;
 mod organization;
 mod past_roles;
+mod session;
 mod team;
 mod user;
 mod webhook;
@@ -56,6 +57,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Grant(command) => grant::run(command).await,
             Command::Key(command) => key::run(command).await,
             Command::MachineKey(command) => machine_key::run(command).await,
+            Command::Session(command) => session::run(command).await,
             Command::Connection(command) => connection::run(command).await,
             Command::Why { request_id, common } => why::run(&request_id, &common).await,
             Command::Console(command) => console::run(command).await,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use narthex_admin::ops::settings::Installation;
 use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
 use narthex_fetch::keys::KeyEdges;
 use narthex_listener::ServerSettings;
@@ -49,6 +50,8 @@ pub(super) struct Reload {
     pub(super) path: PathBuf,
     pub(super) watched: Vec<PathBuf>,
     pub(super) engine: Arc<Engine>,
+    /// Place where the outcome of each reading is told.
+    pub(super) installation: Arc<Installation>,
     pub(super) ports: PortCertificates,
     pub(super) edges: KeyEdges,
     /// Settings that the process was started with.
@@ -63,6 +66,7 @@ impl Reload {
     pub(super) async fn run(mut self, mut hangup: Signal) {
         let mut look = tokio::time::interval(WATCH_EVERY);
         let mut watch = Watch::new(self.stamps());
+        self.tell_installation();
         loop {
             tokio::select! {
                 _ = hangup.recv() => {}
@@ -83,10 +87,11 @@ impl Reload {
                     self.say_what_waits(&RestartSettings::of(&config));
                     self.watched = config.watched;
                 }
-                Err(refused) => Event::ReloadRefused {
-                    problems: &problems(refused),
+                Err(refused) => {
+                    let problems = problems(refused);
+                    Event::ReloadRefused { problems: &problems }.tell(&self.engine.metrics);
+                    self.installation.set_refused(self.engine.clock.now_ms(), problems);
                 }
-                .tell(&self.engine.metrics),
             }
             watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
         }
@@ -104,6 +109,15 @@ impl Reload {
             );
         }
         self.waiting = waiting;
+        self.tell_installation();
+    }
+
+    /// Tells the installation that the file as it was read last is in use.
+    fn tell_installation(&self) {
+        let waiting = self.waiting.iter().map(ToString::to_string).collect();
+        let file = self.path.display().to_string();
+        self.installation
+            .set_configuration(file, self.engine.clock.now_ms(), waiting);
     }
 
     /// Stamps of the files, which change when a file does: time and length.
