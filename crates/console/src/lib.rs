@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::get;
-use narthex_console_frame::{Console, enter, stylesheet};
+use narthex_console_frame::{Console, enter, script, stylesheet};
 use narthex_ops::Operations;
 
 mod pages;
@@ -42,6 +42,7 @@ pub fn router(operations: Arc<Operations>, sign_in: Arc<dyn SignIn>, origin: Con
         .layer(middleware::from_fn_with_state(console, enter::enter));
     Router::new()
         .route(stylesheet::path(), get(async || stylesheet::serve()))
+        .route(script::path(), get(async || script::serve()))
         .merge(way_in)
         .merge(pages)
 }

@@ -8,7 +8,7 @@ use narthex_ops::organizations::{self, OrganizationQuery};
 use narthex_ops::{Caller, OpError, PageRequest};
 
 use crate::wording::{access, number};
-use crate::{Console, paths, stylesheet};
+use crate::{Console, paths, script, stylesheet};
 
 /// Name of the cookie that keeps the preferred theme.
 pub const THEME_COOKIE: &str = "narthex_theme";
@@ -20,6 +20,8 @@ pub struct Frame {
     pub theme: Option<&'static str>,
     /// Path of the stylesheet.
     pub stylesheet: &'static str,
+    /// Path of the script.
+    pub script: &'static str,
     /// Host of the console, or the one organization that the caller administers.
     pub place: String,
     /// Sections of the navigation, in order.
@@ -143,6 +145,7 @@ impl Frame {
         Ok(Self {
             theme: theme(&request.headers),
             stylesheet: stylesheet::path(),
+            script: script::path(),
             place,
             sections: sections(caller, &own, path),
             who: who.to_owned(),

@@ -9,7 +9,7 @@
 //! Invariants:
 //! * Everything is escaped by the templates. A type that renders itself as markup ([`askama::filters::HtmlSafe`]) is a
 //!   template too, or static text.
-//! * No page has a style or a script in it: the policy of every response forbids them.
+//! * No page has a style or a script in it: the policy of every response forbids them. Both come from files of their own.
 //! * A page that the caller may not see equals one that is not there.
 //! * A form that changes something is a `POST` from a page of the console ([`origin`]).
 
@@ -22,6 +22,7 @@ pub mod origin;
 pub mod paths;
 mod policy;
 pub mod problem;
+pub mod script;
 mod sign_in;
 pub mod stylesheet;
 pub mod visit;

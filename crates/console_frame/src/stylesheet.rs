@@ -14,15 +14,18 @@ const STYLE: &str = include_str!("../assets/console.css");
 /// Number of bytes of the hash that are in the name.
 const HASH_BYTES: usize = 8;
 
-static PATH: LazyLock<String> = LazyLock::new(|| {
-    let hash = digest(&SHA256, STYLE.as_bytes());
+static PATH: LazyLock<String> = LazyLock::new(|| named_by_hash(STYLE, ".css"));
+
+/// Returns the path of a file of the console with this text: with its hash in its name.
+pub(crate) fn named_by_hash(text: &str, ending: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
     let mut path = "/assets/console-".to_owned();
     for byte in hash.as_ref().iter().take(HASH_BYTES) {
         // Writing to a string cannot fail.
         let _ = write!(path, "{byte:02x}");
     }
-    path + ".css"
-});
+    path + ending
+}
 
 /// Returns the path of the stylesheet.
 pub fn path() -> &'static str {
@@ -31,18 +34,20 @@ pub fn path() -> &'static str {
 
 /// Serves the stylesheet, to browsers without a session too: the page to sign in at uses it.
 pub fn serve() -> Response {
+    kept(HeaderValue::from_static("text/css; charset=utf-8"), STYLE)
+}
+
+/// Builds the answer with a file that browsers keep.
+pub(crate) fn kept(media_type: HeaderValue, text: &'static str) -> Response {
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/css; charset=utf-8"),
-        ),
+        (header::CONTENT_TYPE, media_type),
         (
             header::CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=31536000, immutable"),
         ),
         (header::X_CONTENT_TYPE_OPTIONS, NOSNIFF),
     ];
-    (headers, STYLE).into_response()
+    (headers, text).into_response()
 }
 
 #[cfg(test)]

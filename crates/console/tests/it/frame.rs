@@ -167,3 +167,17 @@ async fn what_is_no_form_of_the_console_is_refused() {
         .await;
     reply.shows(400, &["This form cannot be read"]);
 }
+
+#[tokio::test]
+async fn the_script_is_a_file_of_its_own_that_browsers_keep() {
+    let console = Fixture::new().await;
+    let page = console.get(&console.admin, "/users").await;
+    let (_, rest) = page.text.split_once(r#"<script src=""#).unwrap();
+    let path = rest.split('"').next().unwrap();
+    let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    let reply = console.send(request).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(reply.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(reply.header("x-content-type-options"), "nosniff");
+}

@@ -98,7 +98,14 @@ async fn sec_no_page_has_a_style_or_a_script_in_it() {
     all.push("/nothing".to_owned());
     for page in all {
         let reply = console.get(&console.admin, &page).await;
-        let text = reply.text.to_lowercase();
+        // One script of a file of its own, which every page of the frame has and needs not.
+        let (before, rest) = reply.text.split_once("<script src=\"/assets/console-").unwrap();
+        let (hash, rest) = rest.split_once(".js\" defer></script>").unwrap();
+        assert!(
+            hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{hash}"
+        );
+        let text = format!("{before}{rest}").to_lowercase();
         for word in [
             "<script",
             "<style",

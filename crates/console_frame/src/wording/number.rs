@@ -13,6 +13,15 @@ pub fn grouped(number: usize) -> String {
     grouped
 }
 
+/// Returns a number of bytes in the largest binary unit that it has one of, rounded down.
+pub fn bytes(number: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let unit = units.into_iter().find(|(_, size)| number >= *size);
+    let (unit, size) = unit.unwrap_or(("bytes", 1));
+    let count = usize::try_from(number / size).unwrap_or(usize::MAX);
+    format!("{} {unit}", grouped(count))
+}
+
 /// Returns the number with the word for one thing or for several.
 pub fn counted(number: usize, one: &str, several: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { several })
@@ -32,6 +41,19 @@ mod tests {
             (1_234_567, "1,234,567"),
         ] {
             assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn bytes_have_their_largest_unit() {
+        for (number, text) in [
+            (0, "0 bytes"),
+            (1_023, "1,023 bytes"),
+            (4_096, "4 KiB"),
+            (150 << 20, "150 MiB"),
+            (3 << 30, "3 GiB"),
+        ] {
+            assert_eq!(bytes(number), text);
         }
     }
 
