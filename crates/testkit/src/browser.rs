@@ -1,5 +1,7 @@
 //! A real browser: headless Chromium by Debian's `chromedriver` (`WebDriver`, W3C Recommendation).
 
+mod device;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -175,6 +177,13 @@ impl Browser {
     /// Presses the button, or follows the link, with this text.
     pub async fn press(&self, text: &str) -> Result<()> {
         let path = format!("//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']");
+        self.element(Locator::XPath(&path)).await?.click().await?;
+        Ok(())
+    }
+
+    /// Presses the button with this text, where a link has the same.
+    pub async fn press_button(&self, text: &str) -> Result<()> {
+        let path = format!("//button[normalize-space()='{text}']");
         self.element(Locator::XPath(&path)).await?.click().await?;
         Ok(())
     }

@@ -20,6 +20,7 @@ pub mod history;
 pub mod idp;
 pub mod introspection;
 pub mod keys;
+pub mod markup;
 pub mod narthex;
 pub mod oidc_provider;
 pub mod port;

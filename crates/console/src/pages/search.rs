@@ -10,7 +10,6 @@ use narthex_console_frame::wording::number;
 use narthex_decision::Action;
 use narthex_ops::search::{self, FoundKind};
 
-
 pub(super) fn routes() -> Router {
     Router::new().route("/search", get(search))
 }

@@ -1,23 +1,69 @@
-//! Every page as a file, to be looked at beside the design: `target/tmp/console/*.html`, with the stylesheet beside them.
+//! Every page in every state as a file, to be looked at beside the design and to be checked: `target/tmp/console/*.html`, with
+//! the stylesheet beside them.
+
+mod states;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use narthex_directory::TokenSync as _;
+use narthex_testkit::{Browser, markup};
 
 use crate::fixture::{Fields, Fixture, Reply};
 
-/// Folder of the files.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("console")
+/// Folder of pages. Tests run at once, so that each has its own.
+struct Gallery(PathBuf);
+
+impl Gallery {
+    /// An empty folder with the files that pages name.
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join("console.css"),
+            include_str!("../../../console_frame/assets/console.css"),
+        )
+        .unwrap();
+        fs::write(
+            folder.join("console.js"),
+            include_str!("../../../console_frame/assets/console.js"),
+        )
+        .unwrap();
+        Self(folder)
+    }
+
+    /// Checks a page and adds it.
+    fn add(&self, name: &str, reply: &Reply) {
+        check(name, reply);
+        let file = self.0.join(format!("{name}.html"));
+        assert!(!file.exists(), "{name} is there twice");
+        fs::write(file, with_files_beside(&reply.text)).unwrap();
+    }
+
+    /// Files of the pages, by name.
+    fn pages(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let mut pages: Vec<PathBuf> = entries
+            .filter(|path| path.extension().is_some_and(|extension| extension == "html"))
+            .collect();
+        pages.sort();
+        pages
+    }
 }
 
-/// Writes a page, with the stylesheet of the folder.
-fn write(name: &str, reply: &Reply) {
-    let (_, rest) = reply.text.split_once("href=\"/assets/").unwrap();
-    let (file, _) = rest.split_once('"').unwrap();
-    let text = reply.text.replace(&format!("/assets/{file}"), "console.css");
-    fs::write(folder().join(format!("{name}.html")), text).unwrap();
+/// A page that names its stylesheet and its script as files beside it.
+fn with_files_beside(page: &str) -> String {
+    let mut page = page.to_owned();
+    for (before, file) in [("href=\"/assets/", "console.css"), ("src=\"/assets/", "console.js")] {
+        let named = page.split_once(before).and_then(|(_, rest)| rest.split_once('"'));
+        if let Some((name, _)) = named {
+            page = page.replace(&format!("/assets/{name}"), file);
+        }
+    }
+    page
 }
 
 /// Checks rules of markup that hold on every page, whatever its state.
@@ -60,14 +106,8 @@ async fn world() -> (Fixture, String) {
     (console, bob.user().id.to_string())
 }
 
-#[tokio::test]
-async fn every_page_is_written_and_keeps_the_rules_of_markup() {
-    fs::create_dir_all(folder()).unwrap();
-    fs::write(
-        folder().join("console.css"),
-        include_str!("../../../console_frame/assets/console.css"),
-    )
-    .unwrap();
+/// Adds the pages of an installation that is in use.
+async fn add_pages(gallery: &Gallery) {
     let (console, bob) = world().await;
     let pages = [
         ("overview", "/".to_owned()),
@@ -113,17 +153,12 @@ async fn every_page_is_written_and_keeps_the_rules_of_markup() {
         if reply.status.is_redirection() {
             continue;
         }
-        check(name, &reply);
-        write(name, &reply);
+        gallery.add(name, &reply);
     }
-    let reply = console.get("erin", "/organizations/acme/people").await;
-    check("acme-people", &reply);
-    write("acme-people", &reply);
 }
 
-#[tokio::test]
-async fn every_answer_to_a_form_is_written_and_keeps_the_rules_of_markup() {
-    fs::create_dir_all(folder()).unwrap();
+/// Adds the answers to forms.
+async fn add_answers(gallery: &Gallery) {
     let (console, _) = world().await;
     let version = console
         .get(&console.admin, "/organizations/acme")
@@ -173,7 +208,49 @@ async fn every_answer_to_a_form_is_written_and_keeps_the_rules_of_markup() {
     ];
     for (name, address, fields) in forms {
         let reply = console.post(&console.admin, address, fields).await;
-        check(name, &reply);
-        write(name, &reply);
+        gallery.add(name, &reply);
     }
+}
+
+/// Adds every page in every state.
+async fn add_all(gallery: &Gallery) {
+    add_pages(gallery).await;
+    add_answers(gallery).await;
+    states::add(gallery).await;
+}
+
+#[tokio::test]
+async fn every_page_in_every_state_is_clean_markup() {
+    let gallery = Gallery::new("console");
+    add_all(&gallery).await;
+    let count = markup::check(&gallery.0).unwrap();
+    assert!(count > 90, "{count} pages");
+}
+
+/// axe-core, the rules of WCAG 2.2 and its best practices: no violation of any level, wide and narrow, light and dark.
+#[tokio::test]
+async fn every_page_in_every_state_is_accessible_in_a_real_browser() {
+    let gallery = Gallery::new("console-in-a-browser");
+    add_all(&gallery).await;
+    let browser = Browser::start().await.unwrap();
+    let mut found = Vec::new();
+    for file in gallery.pages() {
+        browser.open(&format!("file://{}", file.display())).await.unwrap();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        for (width, colours) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
+            browser.resize(width, 900).await.unwrap();
+            browser.prefer(colours).await.unwrap();
+            let violations = browser.violations().await.unwrap();
+            found.extend(
+                violations
+                    .iter()
+                    .map(|one| format!("{name}, {width}, {colours}: {one}")),
+            );
+        }
+        browser.resize(360, 900).await.unwrap();
+        if browser.scrolls_sideways().await.unwrap() {
+            found.push(format!("{name} scrolls sideways at 360 pixels"));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
