@@ -1,11 +1,13 @@
 //! Demo: a whole playground on loopback. Its own identity provider, organizations, an application behind the gateway, and
 //! tokens to try; nothing to configure and nothing to clean up.
 //!
-//! **In** comes a port, **out** go a configuration for the gateway between the two, and what to try. Starting the gateway is the
-//! caller's.
+//! **In** comes a port, **out** go a configuration for the gateway between the two, what to try, and the requests of people who come
+//! at the start. Starting the gateway is the caller's.
 
 mod issuer;
+mod people;
 mod upstream;
+mod visits;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ use narthex_config::{Environment, Reading};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use issuer::Issuer;
+use issuer::{Issuer, Portal};
+pub use visits::Visits;
 
 const AUDIENCE: &str = "narthex-demo";
 
@@ -53,6 +56,8 @@ impl Ports {
 pub struct Demo {
     ports: Ports,
     issuer: Arc<Issuer>,
+    partner: Arc<Issuer>,
+    portal: Arc<Portal>,
     configuration: String,
     // Removed with everything in it when the demo ends.
     folder: TempDir,
@@ -73,20 +78,24 @@ impl Demo {
         let store = store.unwrap_or_else(|| folder.path().join("demo.db"));
         let issuer_url = format!("http://127.0.0.1:{}", ports.issuer);
         let issuer = Arc::new(Issuer::new(issuer_url.clone(), AUDIENCE)?);
-        start(
-            ports.issuer,
-            Arc::clone(&issuer).router(),
-            "the demo's identity provider",
-        )
-        .await?;
+        let partner = Arc::new(Issuer::new(format!("{issuer_url}/partner"), AUDIENCE)?);
+        let providers = Arc::clone(&issuer)
+            .router()
+            .nest("/partner", Arc::clone(&partner).router());
+        start(ports.issuer, providers, "the demo's identity provider").await?;
         start(ports.upstream, upstream::router(), "the demo's application").await?;
         let configuration = configuration(ports, &issuer_url, &store);
+        let secret = secret_key()?;
         let demo = Self {
             ports,
             issuer,
+            partner,
+            portal: Arc::new(Portal::new(secret.clone())),
             configuration,
             folder,
         };
+        std::fs::write(demo.folder.path().join("portal.secret"), secret)
+            .context("while writing the secret of the demo's portal")?;
         std::fs::write(demo.folder.path().join("secret.key"), secret_key()?)
             .context("while writing the demo's secret key")?;
         std::fs::write(demo.path(), &demo.configuration).context("while writing the demo's configuration")?;
@@ -97,6 +106,16 @@ impl Demo {
     pub fn reading(&self) -> Reading {
         let environment = Environment::of_process(&self.path());
         narthex_config::read_text("narthex.toml", self.configuration.clone(), &environment)
+    }
+
+    /// Returns the requests of the people who come at the start.
+    pub fn visits(&self) -> Visits {
+        Visits {
+            ports: self.ports,
+            demo: Arc::clone(&self.issuer),
+            partner: Arc::clone(&self.partner),
+            portal: Arc::clone(&self.portal),
+        }
     }
 
     /// Returns the text of what to try, with an API key of the gateway and a link to its console.
@@ -136,7 +155,7 @@ fn configuration(ports: Ports, issuer_url: &str, store: &Path) -> String {
         upstream,
         ..
     } = ports;
-    let store = store.display();
+    let (store, portal) = (store.display(), Portal::ISSUER);
     format!(
         r#"# The demo's configuration. Start a real one from it, or from `narthex config default`.
 [listen]
@@ -150,6 +169,14 @@ path = '{store}'
 [secrets]
 key_file = "secret.key"
 
+# Connections and webhooks may reach the demo's application, and nothing else of this machine.
+[connections]
+allowed_hosts = ["127.0.0.1:{upstream}"]
+allow_private_hosts = ["127.0.0.1"]
+
+[webhook]
+allow_private_hosts = ["127.0.0.1"]
+
 [[issuer]]
 name = "demo"
 issuer = "{issuer_url}"
@@ -159,10 +186,44 @@ audiences = ["{AUDIENCE}"]
 [issuer.mapping.user]
 external_id = "{{{{payload.sub}}}}"
 email = "{{{{payload.email}}}}"
+name = "{{{{payload.name}}}}"
 
 [issuer.tags]
 claim = "groups"
 platform_admin = ["superAdmin"]
+
+# A partner's identity provider, whose users count with those of the first.
+[[issuer]]
+name = "partner"
+realm = "demo"
+issuer = "{issuer_url}/partner"
+discovery = true
+audiences = ["{AUDIENCE}"]
+
+[issuer.mapping.user]
+external_id = "{{{{payload.sub}}}}"
+email = "{{{{payload.email}}}}"
+name = "{{{{payload.name}}}}"
+
+[issuer.tags]
+claim = "groups"
+
+# A portal that shares a secret with Narthex. Its tokens name the company of the user.
+[[issuer]]
+name = "portal"
+realm = "demo"
+issuer = "{portal}"
+secret_file = "portal.secret"
+
+[issuer.mapping.user]
+external_id = "{{{{payload.sub}}}}"
+email = "{{{{payload.email}}}}"
+name = "{{{{payload.name}}}}"
+
+[issuer.mapping.organization]
+external_id = "{{{{payload.companyId}}}}"
+name = "{{{{payload.company}}}}"
+role = "member"
 
 [[organization]]
 name = "acme"
@@ -210,9 +271,9 @@ fn welcome(
     configuration: &Path,
     now_seconds: i64,
 ) -> anyhow::Result<String> {
-    let admin = issuer.token("alice", "alice@example.com", &["superAdmin"], now_seconds)?;
-    let member = issuer.token("bob", "bob@example.com", &["memberTag1"], now_seconds)?;
-    let nobody = issuer.token("carol", "carol@example.com", &[], now_seconds)?;
+    let admin = issuer.token("alice", &["superAdmin"], now_seconds)?;
+    let member = issuer.token("bob", &["memberTag1"], now_seconds)?;
+    let nobody = issuer.token("carol", &[], now_seconds)?;
     let public = format!("http://127.0.0.1:{}", ports.public);
     let admin_url = format!("http://127.0.0.1:{}", ports.admin);
     let issuer_url = format!("http://127.0.0.1:{}", ports.issuer);
@@ -225,7 +286,7 @@ fn welcome(
 Narthex demo. Everything listens on 127.0.0.1 only and is gone when you press Ctrl-C. Not for production.
 
   console   {link}
-            (good once, for 15 minutes)
+            (good once, for 15 minutes; people of three issuers come with their tokens, and some are refused)
   gateway   {public}
   admin API {admin_url}/api/v1  (description: {admin_url}/openapi.json)
   issuer    {issuer_url}  (more tokens: curl '{issuer_url}/token?sub=dave&groups=globexStaff')

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use narthex_testkit::admin::Admin;
 use narthex_testkit::process::{Process, free_address};
 
 /// A port with three free ones after it: the demo takes four in a row.
@@ -19,7 +20,7 @@ fn port() -> u16 {
 }
 
 /// The demo, running, and what it printed.
-fn start() -> (Process, String) {
+pub(crate) fn start() -> (Process, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_narthex"));
     let mut demo = Process::start(command.args(["demo", "--port", &port().to_string()])).unwrap();
     for _ in 0..1_000 {
@@ -83,4 +84,65 @@ fn every_printed_line_shows_what_the_text_says() {
             );
         }
     }
+}
+
+/// The base of the admin API and the key that the demo printed.
+pub(crate) fn api(printed: &str) -> Admin {
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let url = words.iter().find_map(|word| word.strip_suffix("/api/v1")).unwrap();
+    let key = words.iter().find(|word| word.starts_with("nx_")).unwrap();
+    Admin::new(url, key.trim_end_matches('\''))
+}
+
+/// Number of items in a list of the admin API.
+async fn count(api: &Admin, path: &str) -> usize {
+    api.list(path).await.unwrap().len()
+}
+
+/// Waits until the requests of the demo's start are made.
+pub(crate) async fn everyone_came(demo: &Process, api: &Admin) {
+    let begun = tokio::time::Instant::now();
+    // The last ones are refused.
+    while count(api, "/denials").await < 7 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", demo.output());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Every page of the console has something true to show a moment after the start.
+#[tokio::test]
+async fn people_of_three_issuers_come_and_some_are_refused() {
+    let (demo, printed) = start();
+    let api = api(&printed);
+    let begun = tokio::time::Instant::now();
+    everyone_came(&demo, &api).await;
+    for (path, least) in [
+        ("/users", 14),
+        ("/organizations", 4),
+        ("/teams", 1),
+        ("/issuers", 3),
+        ("/routes", 3),
+        ("/connections", 1),
+        ("/webhooks", 1),
+        ("/api-keys", 2),
+        ("/organizations/initech/machine-keys", 1),
+        ("/organizations/acme/members", 4),
+        ("/organizations/hooli/members", 2),
+    ] {
+        let found = count(&api, path).await;
+        assert!(found >= least, "{path} has {found}\n{}", demo.output());
+    }
+    // The tags of tokens are written down off the request, within a minute.
+    while !api.get("/tags").await.unwrap().to_string().contains("initechStaff") {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", demo.output());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let tags = api.get("/tags").await.unwrap();
+    let near = tags["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|tag| tag["tag"] == "InitechStaff");
+    assert_eq!(near.unwrap()["near_misses"][0]["listed"], "initechStaff");
+    assert!(!demo.output().contains("demo_incomplete"), "{}", demo.output());
 }
