@@ -6,6 +6,7 @@ mod command;
 mod fuzz;
 mod generate;
 mod package;
+mod screenshots;
 mod setup;
 mod test;
 mod verify;
@@ -28,6 +29,7 @@ usage: cargo xtask CHORE
                   image is tried in a chroot. Files go to target/package/out. The first run takes twenty minutes
   package --all   also build a second time, which has to give the same bytes, and go from each package to a first
                   decision in a clean Debian root
+  screenshots     take the pictures of the documents (docs/images) anew, from the demo in a real browser
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
   setup node|postgresql|envoy
                   only install what a bench compares with; the benches call this themselves
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
         ["package"] => package::run(package::Extent::Packages),
         ["package", "--all"] => package::run(package::Extent::Everything),
+        ["screenshots"] => screenshots::run(),
         ["generate", rest @ ..] => generate::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -5,7 +5,10 @@
 
 mod attacks;
 mod console;
+mod keyboard;
 mod nodes;
 mod ports;
+mod screenshots;
 mod sign_in;
+mod tasks;
 mod world;

@@ -5,11 +5,8 @@ use narthex_testkit::Browser;
 use super::world::World;
 
 /// Signs a browser in by a link of the command line, which is good once.
-async fn enter(world: &World, browser: &Browser) -> String {
-    let printed = world.nodes[0].command(&["console", "link", "--json"]).unwrap();
-    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    let link = printed["link"].as_str().unwrap().to_owned();
-    assert!(link.starts_with(&world.console("/")), "{link}");
+pub(super) async fn enter(world: &World, browser: &Browser) -> String {
+    let link = world.sign_in_link();
     browser.open(&link).await.unwrap();
     browser.press("Sign in").await.unwrap();
     let text = browser.reads("Platform admin").await;
@@ -17,13 +14,13 @@ async fn enter(world: &World, browser: &Browser) -> String {
     link
 }
 
-async fn assert_no_errors(browser: &Browser) {
+pub(super) async fn assert_no_errors(browser: &Browser) {
     let errors = browser.errors().await.unwrap();
     assert_eq!(errors, Vec::<String>::new(), "{}", browser.address().await.unwrap());
 }
 
 /// Creates an organization by the form, and looks for it in the list.
-async fn create_acme(world: &World, browser: &Browser) {
+pub(super) async fn create_acme(world: &World, browser: &Browser) {
     browser.open(&world.console("/organizations")).await.unwrap();
     browser.press("Create an organization").await.unwrap();
     for (name, text) in [
@@ -99,7 +96,7 @@ async fn an_administrator_creates_an_organization_in_a_real_browser_and_is_told_
     assert!(one.cookie("__Host-narthex-console").await.unwrap().is_none());
 }
 
-/// Every page that the navigation leads to, in light and dark, without an error and without scrolling sideways.
+/// Every page that the navigation leads to, in light and dark: without an error, accessible, and not wider than a phone.
 #[tokio::test]
 async fn no_page_of_the_console_has_an_error_in_a_real_browser() {
     let world = World::start(600).await;
@@ -120,6 +117,11 @@ async fn no_page_of_the_console_has_an_error_in_a_real_browser() {
             assert_eq!(browser.address().await.unwrap(), world.console(path));
             assert!(!browser.text().await.unwrap().is_empty(), "{path}");
             assert_no_errors(&browser).await;
+            browser.resize(1280, 900).await.unwrap();
+            let violations = browser.violations().await.unwrap();
+            assert_eq!(violations, Vec::<String>::new(), "{path} in {theme}");
+            browser.resize(360, 900).await.unwrap();
+            assert!(!browser.scrolls_sideways().await.unwrap(), "{path} scrolls sideways");
         }
     }
 }

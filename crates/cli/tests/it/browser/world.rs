@@ -1,7 +1,8 @@
 //! Nodes with their provider and their application, and the addresses that browsers know them by.
 
 use narthex_testkit::{
-    Browser, Narthex, Recorded, TestKey, Upstream,
+    Browser, Client, Narthex, Recorded, TestIssuer, TestKey, Upstream,
+    client::Call,
     keys::key_set,
     oidc_provider::{CLIENT_SECRET, OidcProvider, Settings},
     postgres::{Cluster, Database},
@@ -108,6 +109,27 @@ impl World {
         format!("{}{path}", self.front.origin(1))
     }
 
+    /// A one-time sign-in link, as the command line prints it.
+    pub(super) fn sign_in_link(&self) -> String {
+        let printed = self.nodes[0].command(&["console", "link", "--json"]).unwrap();
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let link = printed["link"].as_str().unwrap().to_owned();
+        assert!(link.starts_with(&self.console("/")), "{link}");
+        link
+    }
+
+    /// A token of the provider for this user, with these tags.
+    pub(super) fn token(&self, subject: &str, tags: &[&str]) -> String {
+        let issuer = TestIssuer::new(&self.provider.issuer()).audience("api");
+        issuer.token().subject(subject).tags(tags.iter().copied()).sign()
+    }
+
+    /// Status of the answer to a program that uses a token at this path of the application.
+    pub(super) async fn use_token(&self, path: &str, token: &str) -> u16 {
+        let call = Call::get(&format!("{}{path}", self.nodes[0].url())).bearer(token);
+        Client::new().send(call).await.unwrap().status
+    }
+
     /// Logs of all nodes.
     pub(super) fn logs(&self) -> String {
         self.nodes.iter().map(Narthex::logs).collect()
@@ -206,6 +228,11 @@ fn config(front: &TlsFront, issuer: &str, upstream: &str) -> String {
         [[route]]
         path = "/whoami"
         require = "authenticated"
+        upstream = "{upstream}"
+
+        [[route]]
+        path = "/v1/{{organization}}/{{*rest}}"
+        require = "organization:member"
         upstream = "{upstream}"
 
         [[route]]
