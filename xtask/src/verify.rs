@@ -25,7 +25,7 @@ const FUZZ_RUNS: &str = "1000000";
 const WEBHOOK_EVENTS: &str = "NARTHEX_WEBHOOK_EVENTS";
 
 /// The benches that have a bar, and what `cargo bench` is told for each.
-const BENCHES: [(&str, &[&str]); 8] = [
+const BENCHES: [(&str, &[&str]); 9] = [
     ("P1", &["-p", "narthex-token"]),
     (
         "P2, P3",
@@ -37,6 +37,7 @@ const BENCHES: [(&str, &[&str]); 8] = [
     ("P7", &["-p", "narthex-cli", "--bench", "proxy"]),
     ("P8", &["-p", "narthex-mint"]),
     ("P9, P10", &["-p", "narthex-cli", "--bench", "memory"]),
+    ("P13", &["-p", "narthex-cli", "--bench", "console"]),
 ];
 
 /// Runs the named parts, or everything if none is named.
