@@ -174,6 +174,7 @@ async fn a_change_meanwhile_is_shown_with_ones_own_change_in_it() {
         409,
         &[
             "Your change is not saved: Acme was changed",
+            " by the API key ",
             r#"name="external_member_groups" type="text" value="staff, theirs, ours""#,
             r#"name="was.external_member_groups" value="staff, theirs""#,
         ],

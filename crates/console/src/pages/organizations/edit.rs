@@ -6,10 +6,13 @@ use narthex_console_frame::fields::{Fields, Form};
 use narthex_console_frame::form::{Faults, NotDone, not_done};
 use narthex_console_frame::frame::Frame;
 use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
 use narthex_console_frame::visit::{Answer, Named, Visit, html, page, see};
 use narthex_console_frame::wording::time::Moment;
 use narthex_decision::Action;
 use narthex_directory::{Edit, Organization, Origin};
+use narthex_ops::PageRequest;
+use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::organizations::{self, OrganizationChange, TagChange};
 
 use super::form::{self, OrganizationForm, Values, membership_words};
@@ -17,6 +20,7 @@ use super::head::{Head, Tab};
 use super::meets::{self, Meets};
 use super::preview;
 use crate::pages::confirm;
+use crate::pages::events::{self, EventRow};
 use crate::pages::notice::{self, Notice};
 
 #[derive(Template)]
@@ -28,6 +32,8 @@ struct EditPage<'a> {
     faults: &'a Faults,
     /// Time of the other change, if the record has changed since the form was made.
     changed: Option<Moment>,
+    /// The event of that change, for a caller who may read the audit trail.
+    other: Option<EventRow>,
     form: OrganizationForm,
     href: String,
     logo: LogoForm,
@@ -62,7 +68,7 @@ pub(super) async fn form(visit: Visit, Named(name): Named) -> Answer {
     }
     let meets = meets::of(&visit, &organization).await?;
     let values = (Values::Record(&organization), &Faults::default(), meets);
-    show_page(&visit, &organization, values, StatusCode::OK)
+    show_page(&visit, &organization, values, (None, StatusCode::OK))
 }
 
 fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answer {
@@ -86,23 +92,28 @@ fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answe
 pub(super) fn show_with_faults(visit: &Visit, organization: &Organization, faults: &Faults) -> Answer {
     let values = Values::Record(organization);
     let status = StatusCode::UNPROCESSABLE_ENTITY;
-    show_page(visit, organization, (values, faults, Vec::new()), status)
+    show_page(visit, organization, (values, faults, Vec::new()), (None, status))
 }
 
-fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: StatusCode) -> Answer {
+fn show(
+    visit: &Visit,
+    organization: &Organization,
+    values: Values<'_>,
+    outcome: (Option<EventRow>, StatusCode),
+) -> Answer {
     let none = Faults::default();
     let faults = match values {
         Values::Sent(_, faults) => faults,
         _ => &none,
     };
-    show_page(visit, organization, (values, faults, Vec::new()), status)
+    show_page(visit, organization, (values, faults, Vec::new()), outcome)
 }
 
 fn show_page(
     visit: &Visit,
     organization: &Organization,
     (values, faults, meets): (Values<'_>, &Faults, Vec<Meets>),
-    status: StatusCode,
+    (other, status): (Option<EventRow>, StatusCode),
 ) -> Answer {
     let may_rule = visit.may(Action::RuleOrganization, Some(organization.id));
     let version = match values {
@@ -116,6 +127,7 @@ fn show_page(
         notice: Notice::of(visit.query()),
         faults,
         changed: matches!(values, Values::Merged(..)).then(|| visit.moment(organization.updated_at_ms)),
+        other,
         form: OrganizationForm::new(values, version, (!may_rule).then_some(organization)).with_meets(meets),
         href: paths::organization(organization.name.as_str()),
         logo: LogoForm {
@@ -157,7 +169,7 @@ pub(super) async fn save_form(visit: &Visit, name: &str, fields: &Fields) -> Ans
             NotDone::Faults(faults) => show_faults(visit, &before, fields, &faults),
             NotDone::Changed => {
                 let now = organizations::read(visit.caller(), name).await?;
-                show_merged(visit, &now, fields)
+                show_merged(visit, &now, fields).await
             }
         },
     }
@@ -166,17 +178,32 @@ pub(super) async fn save_form(visit: &Visit, name: &str, fields: &Fields) -> Ans
 /// Shows the form as it was sent, with what is to correct.
 pub(super) fn show_faults(visit: &Visit, organization: &Organization, fields: &Fields, faults: &Faults) -> Answer {
     let values = Values::Sent(fields, faults);
-    show(visit, organization, values, StatusCode::UNPROCESSABLE_ENTITY)
+    show(visit, organization, values, (None, StatusCode::UNPROCESSABLE_ENTITY))
 }
 
 /// Shows an organization as it is now, with the changes of the form in it.
-pub(super) fn show_merged(visit: &Visit, organization: &Organization, fields: &Fields) -> Answer {
-    show(
-        visit,
-        organization,
-        Values::Merged(organization, fields),
-        StatusCode::CONFLICT,
-    )
+pub(super) async fn show_merged(visit: &Visit, organization: &Organization, fields: &Fields) -> Answer {
+    let other = latest_event(visit, organization).await?;
+    let values = Values::Merged(organization, fields);
+    show(visit, organization, values, (other, StatusCode::CONFLICT))
+}
+
+/// Returns the latest event of an organization, for a caller who may read the audit trail.
+async fn latest_event(visit: &Visit, organization: &Organization) -> Result<Option<EventRow>, Failed> {
+    if !visit.may(Action::ReadAudit, None) {
+        return Ok(None);
+    }
+    let query = EventQuery {
+        organization: Some(organization.id.to_string()),
+        action: Some("organization.updated".to_owned()),
+        ..EventQuery::default()
+    };
+    let latest = PageRequest {
+        cursor: None,
+        limit: Some(1),
+    };
+    let found = audit_events::list(visit.caller(), query, latest).await?.items;
+    Ok(events::rows(visit, found, None).await?.pop())
 }
 
 /// Tests whether a change decides who gets in.

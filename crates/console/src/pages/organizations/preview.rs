@@ -101,7 +101,7 @@ pub(super) async fn ask(visit: &Visit, organization: &Organization, fields: &Fie
         Err(error) => {
             return match not_done(error)? {
                 NotDone::Faults(faults) => edit::show_faults(visit, organization, fields, &faults),
-                NotDone::Changed => edit::show_merged(visit, organization, fields),
+                NotDone::Changed => edit::show_merged(visit, organization, fields).await,
             };
         }
     };

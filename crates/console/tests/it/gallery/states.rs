@@ -1,6 +1,8 @@
 //! States of pages (`design/README.md`, section 6): empty, invalid, changed meanwhile, saved, read-only, of an organization's
 //! admin, not allowed, session ended, store out of reach.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::{Request, header};
 use narthex_directory::{DenialRecord, Trail as _};
@@ -276,6 +278,34 @@ async fn add_records(gallery: &Gallery) {
     console.get(&console.viewer, &connection).await.page(200);
     gallery.add("viewer-connection", &console.get(&console.viewer, &connection).await);
     gallery.add("viewer-webhook", &console.get(&console.viewer, "/webhooks/crm").await);
+    let key = [("name", "nightly"), ("role", "executor"), ("ends", "30")];
+    console
+        .post(admin, "/organizations/acme/machine-keys", &key)
+        .await
+        .page(200);
+    add_linked(gallery, &console).await;
+}
+
+/// Adds every page that links lead an administrator to, so that a new page is checked without being named here.
+async fn add_linked(gallery: &Gallery, console: &Fixture) {
+    let (mut seen, mut left) = (BTreeSet::from(["/".to_owned()]), vec!["/".to_owned()]);
+    while let Some(address) = left.pop() {
+        let reply = console.get(&console.admin, &address).await;
+        if reply.header("content-type") != "text/html; charset=utf-8" {
+            continue;
+        }
+        assert_eq!(reply.status, 200, "{address}");
+        gallery.add(&format!("linked{}", address.replace('/', "-")), &reply);
+        let links = reply.text.split(" href=\"/").skip(1);
+        for link in links.filter_map(|rest| rest.split(['"', '#']).next()) {
+            // A query is a state of a page that is there already.
+            let link = format!("/{link}");
+            if !link.contains('?') && !link.starts_with("/assets/") && seen.insert(link.clone()) {
+                left.push(link);
+            }
+        }
+    }
+    assert!(seen.len() > 50, "{seen:?}");
 }
 
 /// Settings, with a configuration that waits and one that was refused.
