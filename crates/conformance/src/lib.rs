@@ -23,6 +23,7 @@
 pub mod access;
 pub mod as_of;
 pub mod audit_chain;
+pub mod audit_retention;
 pub mod declared;
 pub mod deletion;
 pub mod denials;
@@ -265,6 +266,11 @@ macro_rules! conformance_suite {
                 sec_no_event_is_sealed_with_a_key_from_before_an_erasure,
             }
             machine_keys {
+            audit_retention {
+                a_cut_leaves_the_link_and_the_checkpoint_of_its_number,
+                sec_a_number_is_not_given_again_after_a_cut,
+                old_refusals_go_and_their_links_stay,
+            }
                 machine_keys_are_found_by_hash_and_by_id,
                 a_machine_key_acts_as_a_service_with_its_role_alone,
                 sec_machine_key_ends,

@@ -9,10 +9,12 @@ use crate::name::IssuerName;
 
 mod actions;
 mod chain;
+mod retention;
 mod seal;
 
 pub use actions::ACTIONS;
 pub use chain::{AuditKey, ChainHash, ChainLink, Checkpoint};
+pub use retention::{REFUSED, refusals_deleted_event, trail_cut_event};
 pub use seal::{Seal, SealKey, SealedEvent, Seals, seal_at};
 
 /// Actor of an event or a command.

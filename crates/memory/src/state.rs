@@ -108,7 +108,7 @@ impl State {
     }
 
     pub(super) fn record(&mut self, event: AuditEvent) {
-        let sequence = self.events.len() as u64 + 1;
+        let sequence = self.events.last().map_or(0, |newest| newest.sequence) + 1;
         self.events.push(RecordedEvent {
             sequence,
             event,

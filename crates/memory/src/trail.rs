@@ -14,6 +14,7 @@ use narthex_directory::{DAY_MS, DayChanges};
 use narthex_directory::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{OrganizationId, UserId};
+use narthex_directory::{REFUSED, refusals_deleted_event, trail_cut_event};
 use narthex_directory::{SealKey, SealedEvent, SecretBytes};
 
 /// Records that are kept beside the events.
@@ -113,14 +114,47 @@ impl Trail for MemoryDirectory {
             if state.trail.seal_keys.get(&sealed.key.user) != Some(&sealed.key.secret) {
                 continue;
             }
-            // Number 1 is the first.
-            let place = usize::try_from(sealed.sequence.saturating_sub(1)).unwrap_or(usize::MAX);
-            let found = state.events.get_mut(place);
+            let place = state
+                .events
+                .binary_search_by_key(&sealed.sequence, |recorded| recorded.sequence);
+            let found = place.ok().and_then(|place| state.events.get_mut(place));
             if let Some(recorded) = found.filter(|recorded| recorded.seals.0.is_empty()) {
                 recorded.seals = sealed.seals;
             }
         }
         Ok(())
+    }
+
+    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+        let mut state = self.lock();
+        let is_link = |link: &ChainLink| (link.sequence, link.hash) == (cut.sequence, cut.hash);
+        let events = state.events.iter().filter(|recorded| recorded.sequence <= cut.sequence);
+        let events = events.count() as u64;
+        if events == 0 || !state.trail.chain.iter().any(is_link) {
+            return Ok(0);
+        }
+        state.record(trail_cut_event(cut.sequence, events, &by));
+        state.events.retain(|recorded| recorded.sequence > cut.sequence);
+        state.trail.chain.retain(|link| link.sequence >= cut.sequence);
+        state.trail.checkpoints.retain(|known| known.sequence > cut.sequence);
+        state.trail.checkpoints.insert(0, cut);
+        Ok(events)
+    }
+
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+        let mut state = self.lock();
+        let linked = state.trail.chain.last().map_or(0, |link| link.sequence);
+        let old = state.events.iter().filter(|RecordedEvent { sequence, event, .. }| {
+            event.action == REFUSED && event.at_ms < before_ms && *sequence <= linked
+        });
+        let old: Vec<u64> = old.map(|recorded| recorded.sequence).take(limit).collect();
+        if !old.is_empty() {
+            state.record(refusals_deleted_event(&old, &by));
+            let is_old = |sequence: u64| old.binary_search(&sequence).is_ok();
+            state.events.retain(|recorded| !is_old(recorded.sequence));
+            state.trail.checkpoints.retain(|known| !is_old(known.sequence));
+        }
+        Ok(old.len())
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

@@ -42,19 +42,24 @@ pub(super) async fn extend(
         .await?;
     }
     if let Some(checkpoint) = checkpoint {
-        tx.run(Command::new(
-            "INSERT INTO audit_checkpoints (sequence, hash, at_ms, kid, signature) VALUES ($1, $2, $3, $4, $5)",
-            vec![
-                Box::new(integer(checkpoint.sequence)),
-                Box::new(checkpoint.hash.0.to_vec()),
-                Box::new(checkpoint.at_ms),
-                Box::new(checkpoint.kid.clone()),
-                Box::new(checkpoint.signature.clone()),
-            ],
-        ))
-        .await?;
+        sign(tx, checkpoint).await?;
     }
     Ok(true)
+}
+
+/// Writes a checkpoint.
+pub(super) async fn sign(tx: &mut Tx, checkpoint: &Checkpoint) -> Outcome<()> {
+    tx.run(Command::new(
+        "INSERT INTO audit_checkpoints (sequence, hash, at_ms, kid, signature) VALUES ($1, $2, $3, $4, $5)",
+        vec![
+            Box::new(integer(checkpoint.sequence)),
+            Box::new(checkpoint.hash.0.to_vec()),
+            Box::new(checkpoint.at_ms),
+            Box::new(checkpoint.kid.clone()),
+            Box::new(checkpoint.signature.clone()),
+        ],
+    ))
+    .await
 }
 
 pub(super) async fn checkpoints(session: &Session, after: u64, limit: usize) -> Outcome<Vec<Checkpoint>> {

@@ -6,6 +6,7 @@
 //! (`group_commit`).
 
 mod audit_chain;
+mod audit_retention;
 #[cfg(feature = "population")]
 mod bulk_load;
 mod connect;

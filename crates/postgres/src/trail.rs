@@ -8,6 +8,7 @@ use narthex_directory::{
 
 use super::PostgresDirectory;
 use super::audit_chain;
+use super::audit_retention;
 use super::denials;
 use super::error::Outcome;
 use super::list::Query;
@@ -79,6 +80,20 @@ impl Trail for PostgresDirectory {
         let mut tx = self.begin().await?;
         seals::seal(&mut tx, &events).await?;
         Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+        let mut tx = self.begin().await?;
+        let events = audit_retention::cut(&mut tx, &cut, &by).await?;
+        tx.commit(&self.shared.versions).await?;
+        Ok(events)
+    }
+
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+        let mut tx = self.begin().await?;
+        let deleted = audit_retention::delete_refusals(&mut tx, before_ms, limit, &by).await?;
+        tx.commit(&self.shared.versions).await?;
+        Ok(deleted)
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

@@ -33,18 +33,24 @@ pub(super) fn extend(tx: &Tx<'_>, after: u64, links: &[ChainLink], checkpoint: O
         statement.execute(params![integer(link.sequence), link.hash.0])?;
     }
     if let Some(checkpoint) = checkpoint {
-        let mut statement = tx.prepare_cached(
-            "INSERT INTO audit_checkpoints (sequence, hash, at_ms, kid, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
-        statement.execute(params![
-            integer(checkpoint.sequence),
-            checkpoint.hash.0,
-            checkpoint.at_ms,
-            checkpoint.kid,
-            checkpoint.signature,
-        ])?;
+        sign(tx, checkpoint)?;
     }
     Ok(true)
+}
+
+/// Writes a checkpoint.
+pub(super) fn sign(tx: &Tx<'_>, checkpoint: &Checkpoint) -> Outcome<()> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO audit_checkpoints (sequence, hash, at_ms, kid, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    statement.execute(params![
+        integer(checkpoint.sequence),
+        checkpoint.hash.0,
+        checkpoint.at_ms,
+        checkpoint.kid,
+        checkpoint.signature,
+    ])?;
+    Ok(())
 }
 
 pub(super) fn checkpoints(connection: &Connection, after: u64, limit: usize) -> Outcome<Vec<Checkpoint>> {

@@ -1,6 +1,7 @@
 //! `SQLite`: one file, one writer, a few readers.
 
 mod audit_chain;
+mod audit_retention;
 #[cfg(feature = "population")]
 mod bulk_load;
 mod change;

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::SqliteDirectory;
 use super::audit_chain;
+use super::audit_retention;
 use super::change;
 use super::denials;
 use super::error::Outcome;
@@ -77,6 +78,16 @@ impl Trail for SqliteDirectory {
 
     async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()> {
         self.writer.write(move |tx| seals::seal(tx, &events)).await
+    }
+
+    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+        self.writer.write(move |tx| audit_retention::cut(tx, &cut, &by)).await
+    }
+
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+        self.writer
+            .write(move |tx| audit_retention::delete_refusals(tx, before_ms, limit, &by))
+            .await
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

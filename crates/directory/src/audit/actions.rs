@@ -53,6 +53,22 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "audit_key.created",
         "A new key signs checkpoints of the audit trail, and its exports.",
     ),
+    (
+        "token.revoked",
+        "One token, or all older tokens of an issuer, were revoked; the detail has the issuer and the `jti` or the time.",
+    ),
+    (
+        "audit.cut",
+        "The beginning of the audit trail was deleted because of its age; the detail has the last number and how many.",
+    ),
+    (
+        "audit.refusals_deleted",
+        "Refusals in the audit trail were deleted because of their age; the detail has the first and the last number and how many.",
+    ),
+    (
+        "request.refused",
+        "A request was refused; of each reason, a node records five a minute and counts the others.",
+    ),
     ("connection.created", "A connection was created."),
     ("connection.updated", "A connection's document or secrets changed."),
     ("connection.deleted", "A connection was deleted."),

@@ -58,6 +58,14 @@ impl Trail for DeclaredView {
         self.inner.seal_events(events).await
     }
 
+    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+        self.inner.cut_trail(cut, by).await
+    }
+
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+        self.inner.delete_refusals(before_ms, limit, by).await
+    }
+
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {
         self.inner.role_changes_per_day(organization, from_ms).await
     }

@@ -13,7 +13,7 @@ use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
     DocumentKind, Edit, EditedUser, Erasure, EventFilter, EventOrder, ExternalId, GrantFilter, GrantsWhen, IssuerName,
     Logo, MachineKey, MachineKeyId, MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit,
-    OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole, RemovedIdentity, RemovedKind,
+    OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole, REFUSED, RemovedIdentity, RemovedKind,
     SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User,
     UserEdit, UserFilter, plan,
 };
@@ -566,8 +566,21 @@ impl Caller<'_> {
         self.told("chain_links");
         assert_eq!(self.directory().checkpoints(0, 5).await.unwrap().len(), 1);
         self.told("checkpoints");
-        self.directory().last_checkpoint().await.unwrap().unwrap();
+        let cut = self.directory().last_checkpoint().await.unwrap().unwrap();
         self.told("last_checkpoint");
+        let (now_ms, by) = (self.world.now_ms, self.world.by());
+        assert_eq!(self.directory().cut_trail(cut, by.clone()).await, Ok(1));
+        self.told("cut_trail");
+        let (number, at_ms) = (link.sequence + 1, now_ms - 1);
+        let refused = AuditEvent::new(REFUSED, Actor::System, at_ms);
+        self.directory().record(refused).await.unwrap();
+        let link = narthex_conformance::audit_chain::link(u64::MAX >> 1);
+        assert_eq!(
+            self.directory().extend_chain(number - 1, vec![link], None).await,
+            Ok(true)
+        );
+        assert_eq!(self.directory().delete_refusals(now_ms, 5, by).await, Ok(1));
+        self.told("delete_refusals");
     }
 
     async fn seals(&mut self) {
