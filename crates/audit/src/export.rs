@@ -7,6 +7,13 @@
 //! {"end":{"at_ms":…,"count":1,"first":1,"kid":"…","last":1,"lines_sha256":"…","signature":"…"}}
 //! ```
 //!
+//! `{"expired":{"first":…,"hash":"…","last":…,"previous_hash":"…"}}` stands for events that were deleted because of their age: the
+//! chain goes from the hash before them to that of the last of them. Where the beginning of the trail was deleted, the first
+//! line is followed by the checkpoint of the last event that is gone.
+//!
+//! A *stream* is a file that grows: its first line has `"stream":true`, and it has no last line. It proves what stands before
+//! its last checkpoint.
+//!
 //! `personal` stands beside an event with personal values that were not erased. No hash and no signature covers it, and the
 //! file verifies without it; what is in it is checked by the seals in the event.
 
@@ -25,6 +32,9 @@ use crate::record::sealed_object;
 pub const FORMAT: &str = "narthex-audit";
 /// Version of the format.
 pub const FORMAT_VERSION: u64 = 1;
+
+/// Name of the member that marks a file that grows.
+pub(crate) const STREAM: &str = "stream";
 
 /// Name of the member with the personal values of an event.
 pub(crate) const PERSONAL: &str = "personal";
@@ -58,6 +68,15 @@ impl ExportWriter {
     /// Begins a file, and returns its first line. `keys` are the public keys that its signatures are made with, as JSON Web
     /// Keys. With a filter the file need not be complete, and says so.
     pub fn begin(keys: Vec<Value>, filter: Option<Map<String, Value>>) -> (Self, String) {
+        Self::open(keys, filter, false)
+    }
+
+    /// Begins a file that grows, and returns its first line. It gets no last line.
+    pub fn begin_stream(keys: Vec<Value>) -> (Self, String) {
+        Self::open(keys, None, true)
+    }
+
+    fn open(keys: Vec<Value>, filter: Option<Map<String, Value>>, is_stream: bool) -> (Self, String) {
         let mut writer = Self {
             lines: Context::new(&SHA256),
             count: 0,
@@ -68,6 +87,9 @@ impl ExportWriter {
         members.insert("filter".to_owned(), filter.map_or(Value::Null, Value::Object));
         members.insert("format".to_owned(), Value::from(FORMAT));
         members.insert("keys".to_owned(), Value::Array(keys));
+        if is_stream {
+            members.insert(STREAM.to_owned(), Value::Bool(true));
+        }
         members.insert("version".to_owned(), Value::from(FORMAT_VERSION));
         let line = writer.line(&members);
         (writer, line)
@@ -109,6 +131,19 @@ impl ExportWriter {
         signed.insert("signature".to_owned(), Value::String(checkpoint.signature.clone()));
         let mut members = Map::new();
         members.insert("checkpoint".to_owned(), Value::Object(signed));
+        self.line(&members)
+    }
+
+    /// Returns the line of events that were deleted because of their age, from the first to the last number, given the hash
+    /// of the event before them and that of the last of them.
+    pub fn expired(&mut self, (first, last): (u64, u64), (previous, hash): (ChainHash, ChainHash)) -> String {
+        let mut expired = Map::new();
+        expired.insert("first".to_owned(), Value::from(first));
+        expired.insert("hash".to_owned(), Value::String(hash.to_string()));
+        expired.insert("last".to_owned(), Value::from(last));
+        expired.insert("previous_hash".to_owned(), Value::String(previous.to_string()));
+        let mut members = Map::new();
+        members.insert("expired".to_owned(), Value::Object(expired));
         self.line(&members)
     }
 

@@ -7,7 +7,7 @@
 //! RecordedEvent --link--> ChainLink --CheckpointKey::checkpoint--> Checkpoint
 //!        \-------- ExportWriter --> lines --Verifier--> Report
 //!
-//! Trail --ChainKeeper--> Trail with links      Trail --TrailExport--> lines
+//! Trail --ChainKeeper--> Trail with links      Trail --TrailExport--> lines      Trail --Retention--> Trail cut at a checkpoint
 //! ```
 //!
 //! Each event has a hash over itself, its number and the hash of the event before it, so that an event that is changed,
@@ -24,6 +24,7 @@
 //! * One event has one text: members in order, no blanks ([`canonical`]). A hash is over that text.
 //! * A signature says for what it was made, so that one of a checkpoint is none of an export.
 //! * A file that differs from one that was exported does not verify, unless all that it lacks are personal values.
+//! * An event that is deleted because of its age leaves its link, or a checkpoint at the cut. What follows verifies as before.
 
 mod as_of;
 mod canonical;
@@ -35,6 +36,7 @@ mod keeper;
 mod ocsf;
 mod reader;
 mod record;
+mod retention;
 mod seal;
 mod verify;
 
@@ -48,4 +50,5 @@ pub use keeper::{CHECKPOINT_AFTER_MS, CHECKPOINT_EVENTS, ChainKeeper, KeeperErro
 pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use reader::{ExportFormat, TrailExport};
 pub use record::{event_object, time_text};
+pub use retention::Retention;
 pub use verify::{PROBLEMS_MAX, Problem, Report, Verifier};

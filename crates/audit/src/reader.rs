@@ -61,10 +61,15 @@ pub struct TrailExport {
     source: Source,
     format: ExportFormat,
     filter: EventFilter,
-    key: CheckpointKey,
+    /// Key of the last line; `None` for a stream, which has none.
+    key: Option<CheckpointKey>,
     now_ms: i64,
     /// Number of the last event.
     until: u64,
+    /// Number that the next event has, unless it was deleted.
+    next: u64,
+    /// Number of the checkpoint that was written last; 0 if none was.
+    signed: u64,
     cursor: Option<Cursor>,
     /// Links that were read last.
     links: Vec<ChainLink>,
@@ -110,13 +115,82 @@ impl TrailExport {
                 order: EventOrder::OldestFirst,
                 ..filter
             },
-            key: keeper.into_key(),
+            key: Some(keeper.into_key()),
             now_ms,
             until,
+            next: 1,
+            signed: 0,
             cursor: None,
             links: Vec::new(),
             stage: Stage::Header,
         })
+    }
+
+    /// Begins a stream with the events after number `after`: lines for a file that grows. `is_signed` tells that the file has
+    /// the checkpoint of that number. A stream adds no links; the keeper of the chain does.
+    pub fn follow(directory: Arc<dyn Directory>, after: u64, is_signed: bool) -> Self {
+        Self {
+            source: Source(directory),
+            format: ExportFormat::Ndjson,
+            filter: EventFilter {
+                order: EventOrder::OldestFirst,
+                ..EventFilter::default()
+            },
+            key: None,
+            now_ms: 0,
+            until: after,
+            next: after.saturating_add(1),
+            signed: if is_signed { after } else { 0 },
+            cursor: Some(Cursor::new(after.to_string())),
+            links: Vec::new(),
+            stage: Stage::Over,
+        }
+    }
+
+    /// Number of the event up to which a stream was read.
+    pub const fn followed(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// Returns the first line of a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn stream_header(&self) -> Result<String, StoreError> {
+        Ok(ExportWriter::begin_stream(self.keys().await?).1)
+    }
+
+    /// Returns the next lines of a stream; `None` if there are none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], after which the next call reads the same again.
+    pub async fn next_lines(&mut self) -> Result<Option<String>, StoreError> {
+        // The end first: a checkpoint that is made after this question is of an event that is not written yet, or of the last one.
+        self.until = self.directory().chain_end().await?.map_or(0, |end| end.sequence);
+        let before = (self.next, self.signed);
+        let (mut writer, _) = ExportWriter::begin_stream(Vec::new());
+        let mut text = String::new();
+        let read = self.read_stream(&mut writer, &mut text).await;
+        if read.is_err() {
+            (self.next, self.signed) = before;
+        }
+        self.cursor = Some(Cursor::new(self.followed().to_string()));
+        read?;
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    async fn read_stream(&mut self, writer: &mut ExportWriter, text: &mut String) -> Result<(), StoreError> {
+        let written = self.followed();
+        if written > 0 && self.signed < written {
+            let checkpoints = self.directory().checkpoints(written.saturating_sub(1), 1).await?;
+            if let Some(late) = checkpoints.first().filter(|late| late.sequence == written) {
+                text.push_str(&writer.checkpoint(late));
+                self.signed = written;
+            }
+        }
+        self.events(Some(writer), text).await.map(drop)
     }
 
     /// Returns the next piece of the file; `None` at its end.
@@ -135,10 +209,10 @@ impl TrailExport {
             Stage::Events(mut writer) => {
                 let mut text = String::new();
                 let more = self.events(writer.as_deref_mut(), &mut text).await?;
-                match writer {
-                    writer if more => self.stage = Stage::Events(writer),
-                    Some(writer) => text.push_str(&writer.end(&self.key, self.now_ms)),
-                    None => {}
+                match (writer, &self.key) {
+                    (writer, _) if more => self.stage = Stage::Events(writer),
+                    (Some(writer), Some(key)) => text.push_str(&writer.end(key, self.now_ms)),
+                    _ => {}
                 }
                 Ok(Some(text))
             }
@@ -154,19 +228,22 @@ impl TrailExport {
             ExportFormat::Csv => Ok((None, CSV_HEADER.to_owned())),
             ExportFormat::Ocsf => Ok((None, String::new())),
             ExportFormat::Ndjson => {
-                let mut keys = Vec::new();
-                for key in self.directory().audit_keys().await? {
-                    keys.push(
-                        serde_json::from_str(&key.public_jwk).map_err(|error| StoreError::Corrupt {
-                            what: "key of checkpoints",
-                            why: error.to_string(),
-                        })?,
-                    );
-                }
-                let (writer, line) = ExportWriter::begin(keys, described(&self.filter));
+                let (writer, line) = ExportWriter::begin(self.keys().await?, described(&self.filter));
                 Ok((Some(writer), line))
             }
         }
+    }
+
+    /// The public keys of checkpoints.
+    async fn keys(&self) -> Result<Vec<Value>, StoreError> {
+        let keys = self.directory().audit_keys().await?.into_iter();
+        let keys = keys.map(|key| {
+            serde_json::from_str(&key.public_jwk).map_err(|error| StoreError::Corrupt {
+                what: "key of checkpoints",
+                why: error.to_string(),
+            })
+        });
+        keys.collect()
     }
 
     /// Appends the next events. Returns true if there may be more.
@@ -183,6 +260,9 @@ impl TrailExport {
             if recorded.sequence > self.until {
                 return Ok(false);
             }
+            if let Some(writer) = &mut writer {
+                self.deleted_before(recorded.sequence, writer, text).await?;
+            }
             let (previous, hash) = self.link(recorded.sequence).await?;
             match (self.format, &mut writer) {
                 (ExportFormat::Csv, _) => text.push_str(&csv_event(previous, hash, recorded)),
@@ -197,10 +277,57 @@ impl TrailExport {
                 && let Some(writer) = &mut writer
             {
                 text.push_str(&writer.checkpoint(&checkpoint));
+                self.signed = checkpoint.sequence;
             }
+            self.next = recorded.sequence.saturating_add(1);
         }
         self.cursor = listing.next_cursor;
         Ok(self.cursor.is_some())
+    }
+
+    /// Appends the lines that stand for events that were deleted because of their age, before the one with this number.
+    async fn deleted_before(
+        &mut self,
+        sequence: u64,
+        writer: &mut ExportWriter,
+        text: &mut String,
+    ) -> Result<(), StoreError> {
+        if self.next >= sequence || described(&self.filter).is_some() {
+            return Ok(());
+        }
+        let before = self.next.saturating_sub(1);
+        let mut previous = self.hash(before).await?;
+        if previous.is_none() || before == 0 {
+            // INVARIANT: a cut leaves no checkpoint before its own, and no event of it; others are of events that are there.
+            let checkpoints = self.directory().checkpoints(before, 1).await?;
+            if let Some(cut) = checkpoints.first().filter(|cut| cut.sequence < sequence) {
+                text.push_str(&writer.checkpoint(cut));
+                self.signed = cut.sequence;
+                self.next = cut.sequence.saturating_add(1);
+                previous = Some(cut.hash);
+            }
+        }
+        if self.next >= sequence {
+            return Ok(());
+        }
+        let last = sequence.saturating_sub(1);
+        let (Some(previous), Some(hash)) = (previous, self.hash(last).await?) else {
+            return Err(no_link(last));
+        };
+        text.push_str(&writer.expired((self.next, last), (previous, hash)));
+        Ok(())
+    }
+
+    /// The hash of an event; that before the first one for number 0.
+    async fn hash(&self, sequence: u64) -> Result<Option<ChainHash>, StoreError> {
+        let Some(before) = sequence.checked_sub(1) else {
+            return Ok(Some(ChainHash::GENESIS));
+        };
+        let links = self.directory().chain_links(before, 1).await?;
+        Ok(links
+            .first()
+            .filter(|link| link.sequence == sequence)
+            .map(|link| link.hash))
     }
 
     /// The checkpoints among these events. A filtered export has none: the events that they cover are not all there.
@@ -231,10 +358,14 @@ impl TrailExport {
         }
         let links = self.directory().chain_links(sequence.saturating_sub(2), LINKS).await?;
         self.links = links;
-        pair(&self.links, sequence).ok_or_else(|| StoreError::Corrupt {
-            what: "audit chain",
-            why: format!("event {sequence} or the one before it has no link"),
-        })
+        pair(&self.links, sequence).ok_or_else(|| no_link(sequence))
+    }
+}
+
+fn no_link(sequence: u64) -> StoreError {
+    StoreError::Corrupt {
+        what: "audit chain",
+        why: format!("event {sequence} or the one before it has no link"),
     }
 }
 

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use narthex_directory::{ChainHash, ChainLink, Seal, seal_at};
 use serde_json::{Map, Value, json};
 
-use self::line::{EndLine, EventLine, HeaderLine, Line, PersonalValues, SignedLine};
+use self::line::{EndLine, EventLine, ExpiredLine, HeaderLine, Line, PersonalValues, SignedLine};
 use crate::chain::{finish, link_hash};
 use crate::checkpoint::{Purpose, VerificationKeys};
 use crate::seal::seal;
@@ -46,6 +46,14 @@ pub struct Report {
     pub sealed_only: u64,
     /// Key that signed the last line.
     pub kid: Option<String>,
+    /// Number of the event after which the trail was cut because of its age; `None` where it begins with its first event.
+    pub cut: Option<u64>,
+    /// Number of events after the cut that were deleted because of their age.
+    pub expired: u64,
+    /// Number of events that no signature covers: those of a stream after its last checkpoint.
+    pub unsigned: u64,
+    /// True for a file that grows. It proves what stands before its last checkpoint, and not that nothing followed.
+    pub is_stream: bool,
     /// True if the file holds the events of a filter only. Then it proves each event and not that all are there.
     pub filtered: bool,
     /// True if the keys were given. Otherwise they are from the file itself, and it proves no origin.
@@ -68,13 +76,17 @@ impl Report {
         json!({
             "valid": self.is_valid(),
             "origin_proved": self.is_valid() && self.origin_proved,
-            "complete": self.is_valid() && !self.filtered,
+            "complete": self.is_valid() && !self.filtered && !self.is_stream,
             "events": self.events,
             "first": self.first,
             "last": self.last,
             "checkpoints": self.checkpoints,
             "personal_values": self.personal_values,
             "sealed_only": self.sealed_only,
+            "cut": self.cut,
+            "expired": self.expired,
+            "unsigned": self.unsigned,
+            "stream": self.is_stream,
             "kid": self.kid,
             "problems": problems,
             "more_problems": self.more_problems,
@@ -147,6 +159,7 @@ impl Verifier {
                 return;
             }
             Ok(Line::Checkpoint(checkpoint)) => self.checkpoint(&checkpoint),
+            Ok(Line::Expired(expired)) => self.expired(&expired),
             Ok(Line::End(end)) => self.end(&end),
             Err(message) => {
                 self.note(None, message);
@@ -158,7 +171,10 @@ impl Verifier {
 
     /// Ends the file.
     pub fn finish(mut self) -> Report {
-        if !self.ended {
+        if self.report.is_stream {
+            // SECURITY: a stream that no key signed proves no origin, whatever it says.
+            self.report.origin_proved &= self.report.checkpoints > 0;
+        } else if !self.ended {
             self.number += 1;
             self.note(None, "the last line of the export is missing: the file was cut short");
         }
@@ -171,6 +187,7 @@ impl Verifier {
 
     fn header(&mut self, header: HeaderLine) {
         self.report.filtered = header.filtered;
+        self.report.is_stream = header.is_stream;
         // SECURITY: keys that the caller trusts are never replaced by those that a file brings.
         if !self.report.origin_proved {
             self.keys = header.keys;
@@ -187,6 +204,8 @@ impl Verifier {
             covered: _,
         } = event;
         self.report.events += 1;
+        self.report.unsigned += 1;
+        self.begins_at(sequence);
         self.report.first = self.report.first.or(Some(sequence));
         self.report.last = Some(sequence);
         self.personal(sequence, &mut event, personal);
@@ -250,14 +269,60 @@ impl Verifier {
         }
     }
 
+    /// Checks that a complete file begins with the first event, or after a cut.
+    fn begins_at(&mut self, sequence: u64) {
+        let is_open = self.report.filtered || self.report.is_stream || self.before.is_some();
+        if !is_open && self.report.events <= 1 && sequence > 1 && self.report.problems.is_empty() {
+            self.note(
+                Some(sequence),
+                "the events before it are missing, and no checkpoint says that they were deleted",
+            );
+        }
+    }
+
+    /// Takes events that were deleted because of their age. The hashes of the events around them hold them in their place.
+    fn expired(&mut self, expired: &ExpiredLine) {
+        let ExpiredLine {
+            first,
+            last,
+            previous,
+            hash,
+        } = *expired;
+        if self.report.filtered {
+            self.note(Some(first), "a filtered file has no line for deleted events");
+        }
+        if first == 1 && previous != ChainHash::GENESIS {
+            self.note(
+                Some(first),
+                "it claims to be the first event, and its `previous_hash` is not that of the first",
+            );
+        }
+        if self.report.events == 0 && self.report.expired == 0 {
+            self.begins_at(first);
+        }
+        self.follows(first, previous);
+        self.report.expired = self.report.expired.saturating_add(last - first + 1);
+        self.before = Some(ChainLink { sequence: last, hash });
+    }
+
+    /// Tests whether a checkpoint stands for the beginning of the trail, which was deleted: nothing stands before it.
+    fn is_cut(&self) -> bool {
+        self.before.is_none() && self.report.events == 0 && self.report.expired == 0 && self.report.cut.is_none()
+    }
+
     fn checkpoint(&mut self, checkpoint: &SignedLine) {
         let link = checkpoint.link();
         let sequence = link.map(|link| link.sequence);
+        if self.is_cut() && !self.report.filtered {
+            self.report.cut = sequence;
+            self.before = link;
+        }
         if link.is_none() || link != self.before {
             self.note(sequence, "the checkpoint is not of the event before it");
         }
         if self.is_signed(Purpose::Checkpoint, checkpoint, sequence) {
             self.report.checkpoints += 1;
+            self.report.unsigned = 0;
         }
     }
 
@@ -275,6 +340,7 @@ impl Verifier {
             );
         }
         if self.is_signed(Purpose::End, &end.signed, None) {
+            self.report.unsigned = 0;
             self.report.kid = Some(end.signed.kid.clone());
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Members;
 use crate::canonical::{canonical, canonical_object};
 use crate::checkpoint::VerificationKeys;
-use crate::export::{FORMAT, FORMAT_VERSION, PERSONAL};
+use crate::export::{FORMAT, FORMAT_VERSION, PERSONAL, STREAM};
 
 /// Line of a file.
 pub(super) enum Line {
@@ -18,6 +18,8 @@ pub(super) enum Line {
     Event(EventLine),
     /// A checkpoint.
     Checkpoint(SignedLine),
+    /// Events that were deleted because of their age.
+    Expired(ExpiredLine),
     /// The last.
     End(EndLine),
 }
@@ -26,6 +28,8 @@ pub(super) enum Line {
 pub(super) struct HeaderLine {
     /// True if the events are those of a filter.
     pub(super) filtered: bool,
+    /// True for a file that grows.
+    pub(super) is_stream: bool,
     /// The keys that it names.
     pub(super) keys: VerificationKeys,
 }
@@ -44,6 +48,18 @@ pub(super) struct EventLine {
     pub(super) personal: Option<PersonalValues>,
     /// The line without them, which is what the last line covers; `None` if it has none.
     pub(super) covered: Option<String>,
+}
+
+/// The line of events that were deleted because of their age.
+pub(super) struct ExpiredLine {
+    /// Number of the first.
+    pub(super) first: u64,
+    /// Number of the last.
+    pub(super) last: u64,
+    /// Hash of the event before the first.
+    pub(super) previous: ChainHash,
+    /// Hash of the last.
+    pub(super) hash: ChainHash,
 }
 
 /// Personal values beside an event.
@@ -126,6 +142,9 @@ pub(super) fn read(raw: &[u8], is_first: bool) -> Result<Line, &'static str> {
         (false, _, true, _) => signed(members, "checkpoint", &["at_ms", "hash", "sequence"])
             .map(Line::Checkpoint)
             .ok_or("it is not the line of a checkpoint"),
+        (false, ..) if has("expired") => expired(members)
+            .map(Line::Expired)
+            .ok_or("it is not the line of deleted events: that has `first`, `last`, `previous_hash` and `hash`"),
         (false, _, _, true) => end(members)
             .map(Line::End)
             .ok_or("it is not the last line of an export"),
@@ -141,7 +160,9 @@ fn header(members: &Members) -> Result<HeaderLine, &'static str> {
     if members.get("version").and_then(Value::as_u64) != Some(FORMAT_VERSION) {
         return Err("the file is of another version of the format; use the version of Narthex that wrote it");
     }
-    let (Some(filter), Some(keys), 4) = (members.get("filter"), members.get("keys"), members.len()) else {
+    let is_stream = members.get(STREAM) == Some(&Value::Bool(true));
+    let most = 4 + usize::from(is_stream);
+    let (Some(filter), Some(keys), true) = (members.get("filter"), members.get("keys"), members.len() == most) else {
         return Err(not_first);
     };
     let keys = keys.as_array().ok_or(not_first)?;
@@ -149,6 +170,7 @@ fn header(members: &Members) -> Result<HeaderLine, &'static str> {
     set.insert("keys".to_owned(), Value::Array(keys.clone()));
     Ok(HeaderLine {
         filtered: !filter.is_null(),
+        is_stream,
         // A file without a key has no signature that could be right.
         keys: VerificationKeys::parse(&Value::Object(set)).unwrap_or_default(),
     })
@@ -174,6 +196,19 @@ fn event(mut members: Members) -> Option<EventLine> {
         personal,
         covered,
     })
+}
+
+fn expired(mut members: Members) -> Option<ExpiredLine> {
+    let Some(Value::Object(expired)) = members.remove("expired") else {
+        return None;
+    };
+    let line = ExpiredLine {
+        first: expired.get("first")?.as_u64()?,
+        last: expired.get("last")?.as_u64()?,
+        previous: hash(&expired, "previous_hash")?,
+        hash: hash(&expired, "hash")?,
+    };
+    (members.is_empty() && expired.len() == 4 && (1..=line.last).contains(&line.first)).then_some(line)
 }
 
 fn personal(value: Value) -> Option<PersonalValues> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use narthex_audit::{
-    CHECKPOINT_AFTER_MS, CSV_HEADER, ChainKeeper, ExportFormat, Report, TrailExport, VerificationKeys, Verifier,
-    canonical, link,
+    CHECKPOINT_AFTER_MS, CSV_HEADER, ChainKeeper, ExportFormat, Report, Retention, TrailExport, VerificationKeys,
+    Verifier, canonical, link,
 };
 use narthex_conformance::erasure::erasure;
 use narthex_conformance::world::{MINUTE_MS, World};
-use narthex_directory::{Actor, AuditEvent, By, ChainHash, Directory, EventFilter, Page, UserId};
+use narthex_directory::{Actor, AuditEvent, By, ChainHash, DAY_MS, Directory, EventFilter, Page, REFUSED, UserId};
 use narthex_memory::MemoryDirectory;
 use serde_json::{Value, json};
 
@@ -216,4 +216,102 @@ async fn sec_a_personal_value_of_an_export_is_left_out_or_true() {
         let report = verify(&*directory, &file.replace(one, other)).await;
         assert!(!report.is_valid(), "{one}");
     }
+}
+
+async fn record_at(directory: &dyn Directory, action: &str, at_ms: i64) {
+    let event = AuditEvent::new(action, Actor::Configuration, at_ms);
+    directory.record(event).await.unwrap();
+}
+
+/// A trail over five days: on each a refusal and another event.
+async fn five_days(directory: &dyn Directory) -> ChainKeeper {
+    let mut keeper = keeper(directory).await;
+    for day in 0..5 {
+        record_at(directory, REFUSED, START_MS + day * DAY_MS).await;
+        record_at(directory, "team.created", START_MS + day * DAY_MS).await;
+    }
+    keeper.catch_up(directory, START_MS + 4 * DAY_MS).await.unwrap();
+    keeper
+}
+
+#[tokio::test]
+async fn a_trail_without_its_oldest_events_verifies_from_the_cut_on() {
+    let directory = open();
+    let keeper = five_days(&*directory).await;
+    let retention = Retention {
+        events_ms: Some(2 * DAY_MS),
+        refusals_ms: None,
+    };
+    let now_ms = START_MS + 4 * DAY_MS;
+    // The event of the key of checkpoints, and those of the first two days.
+    assert_eq!(retention.apply(&*directory, &keeper, now_ms).await, Ok(5));
+    assert_eq!(retention.apply(&*directory, &keeper, now_ms).await, Ok(0));
+    let file = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let report = verify(&*directory, &file).await;
+    assert!(report.is_valid() && report.origin_proved, "{:?}", report.problems);
+    assert_eq!((report.cut, report.first, report.expired), (Some(5), Some(6), 0));
+    let without: String = file
+        .split_inclusive('\n')
+        .enumerate()
+        .filter(|(number, _)| *number != 1)
+        .map(|(_, line)| line)
+        .collect();
+    assert!(
+        !verify(&*directory, &without).await.is_valid(),
+        "the checkpoint of the cut is missing"
+    );
+}
+
+#[tokio::test]
+async fn refusals_that_are_gone_leave_their_places() {
+    let directory = open();
+    let keeper = five_days(&*directory).await;
+    let retention = Retention {
+        events_ms: None,
+        refusals_ms: Some(2 * DAY_MS),
+    };
+    assert_eq!(
+        retention.apply(&*directory, &keeper, START_MS + 4 * DAY_MS).await,
+        Ok(2)
+    );
+    let file = export(&directory, ExportFormat::Ndjson, EventFilter::default()).await;
+    let report = verify(&*directory, &file).await;
+    assert!(report.is_valid(), "{:?}", report.problems);
+    assert_eq!((report.cut, report.expired, report.first), (None, 2, Some(1)));
+    let forged = file.replace("\"expired\":{\"first\":2", "\"expired\":{\"first\":3");
+    assert!(forged != file && !verify(&*directory, &forged).await.is_valid());
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_ended_and_verifies_up_to_its_last_checkpoint() {
+    let directory = open();
+    let mut keeper = five_days(&*directory).await;
+    let mut stream = TrailExport::follow(Arc::clone(&directory), 0, false);
+    let mut file = stream.stream_header().await.unwrap();
+    while let Some(lines) = stream.next_lines().await.unwrap() {
+        file.push_str(&lines);
+    }
+    let report = verify(&*directory, &file).await;
+    assert!(
+        report.is_valid() && report.is_stream && report.origin_proved,
+        "{report:?}"
+    );
+    assert_eq!((report.events, report.unsigned), (11, 0));
+    record_at(&*directory, "team.created", START_MS).await;
+    keeper.catch_up(&*directory, START_MS + 4 * DAY_MS + 1).await.unwrap();
+    // As after a restart.
+    let mut stream = TrailExport::follow(Arc::clone(&directory), stream.followed(), true);
+    file.push_str(&stream.next_lines().await.unwrap().unwrap());
+    let report = verify(&*directory, &file).await;
+    assert_eq!((report.is_valid(), report.events, report.unsigned), (true, 12, 1));
+    // A checkpoint that comes later follows its event.
+    let late_ms = START_MS + 5 * DAY_MS;
+    keeper.catch_up(&*directory, late_ms).await.unwrap();
+    file.push_str(&stream.next_lines().await.unwrap().unwrap());
+    assert_eq!(stream.next_lines().await, Ok(None));
+    let report = verify(&*directory, &file).await;
+    assert_eq!((report.is_valid(), report.unsigned), (true, 0), "{:?}", report.problems);
+    assert!(!report.to_json()["complete"].as_bool().unwrap());
+    let forged = file.replace("team.created", "team.deleted");
+    assert!(!verify(&*directory, &forged).await.is_valid());
 }

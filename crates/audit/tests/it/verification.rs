@@ -28,7 +28,7 @@ fn events(count: u64, word: &str) -> Vec<RecordedEvent> {
     (1..=count).map(event).collect()
 }
 
-/// An export of the events from number `from` on, with a checkpoint after every fourth.
+/// An export of the events from number `from` on, with a checkpoint before the first and after every fourth.
 fn export(all: &[RecordedEvent], from: u64, key: &CheckpointKey) -> String {
     let (mut writer, mut file) = ExportWriter::begin(vec![key.public_jwk()], None);
     let mut previous = ChainHash::GENESIS;
@@ -36,6 +36,10 @@ fn export(all: &[RecordedEvent], from: u64, key: &CheckpointKey) -> String {
         let hash = link(previous, recorded).hash;
         let before = std::mem::replace(&mut previous, hash);
         if recorded.sequence < from {
+            if recorded.sequence + 1 == from {
+                let sequence = recorded.sequence;
+                file.push_str(&writer.checkpoint(&key.checkpoint(ChainLink { sequence, hash }, 8)));
+            }
             continue;
         }
         file.push_str(&writer.event((before, hash), recorded, None));
@@ -132,8 +136,9 @@ fn an_export_tells_what_it_proves() {
     assert!(report.is_valid(), "{:?}", report.problems);
     assert_eq!(
         (report.events, report.first, report.last, report.checkpoints),
-        (7, Some(3), Some(9), 2)
+        (7, Some(3), Some(9), 3)
     );
+    assert_eq!((report.cut, report.expired, report.unsigned), (Some(2), 0, 0));
     assert_eq!(
         (report.kid.as_deref(), report.origin_proved, report.filtered),
         (Some(key.kid()), true, false)
