@@ -2,6 +2,7 @@
 //! can be compiled, and checks the keys against each other. Never stops early: everything that can be checked is
 //! checked.
 
+mod audit;
 mod connections;
 mod console;
 mod dangers;
@@ -124,6 +125,7 @@ impl Check<'_> {
         let sign_in = self.sign_in(file, sealing.is_some());
         let console_origin = self.console_origin(file.console.value(), file.listen.value());
         let webhook = self.webhook(file.webhook.value());
+        let audit = self.audit(file.audit.value());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -163,6 +165,7 @@ impl Check<'_> {
                 console_origin,
                 connections,
                 webhook,
+                audit,
                 cache,
                 limits,
                 assertion,

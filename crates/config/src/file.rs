@@ -4,11 +4,13 @@
 //! and the JSON schema all come from that description. Nothing here is checked against another part of the file; see
 //! `check`.
 
+mod audit;
 mod issuer;
 mod organization;
 mod route;
 mod settings;
 
+pub(crate) use audit::AuditSection;
 pub use issuer::SecretFormat;
 pub(crate) use issuer::{
     DpopText, IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, PatternRole,
@@ -57,6 +59,8 @@ section! {
         connections: Defaulted<ConnectionsSection> = "{}";
         /// Requests of webhooks. The API creates the webhooks themselves.
         webhook: Defaulted<WebhookSection> = "{}";
+        /// Audit trail: how long events stay, and a file that gets them too.
+        audit: Defaulted<AuditSection> = "{}";
         /// Caches between requests. An entry never outlives its token, its key, or a change to the directory or to this
         /// file.
         cache: Defaulted<CacheSection> = "{}";

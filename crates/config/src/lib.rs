@@ -89,6 +89,8 @@ pub struct Config {
     pub connections: Policy,
     /// Requests of webhooks.
     pub webhook: Webhook,
+    /// The audit trail.
+    pub audit: Audit,
     /// Memory limits of the caches.
     pub cache: Cache,
     /// Limits on tokens, requests, key sets and upstreams.
@@ -316,6 +318,17 @@ pub struct Webhook {
     pub allow_private_hosts: Vec<String>,
     /// Longest time of one request.
     pub timeout: Duration,
+}
+
+/// The audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Time for which events stay; `None` for ever.
+    pub retention: Option<Duration>,
+    /// Time for which refused requests stay; `None` for ever.
+    pub refusals: Option<Duration>,
+    /// File that events are appended to.
+    pub file: Option<PathBuf>,
 }
 
 /// Traces.

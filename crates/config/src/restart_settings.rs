@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use narthex_engine::WebOrigin;
 
-use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation, Telemetry, Webhook};
+use super::{Assertion, Audit, Cache, Config, Limits, Listen, Log, StoreLocation, Telemetry, Webhook};
 
 /// Values of these settings in one configuration.
 #[derive(Clone, Debug)]
@@ -20,13 +20,14 @@ pub struct RestartSettings {
     console_origin: Option<WebOrigin>,
     telemetry: Telemetry,
     webhook: Webhook,
+    audit: Audit,
 }
 
 /// Tests whether two configurations differ in a setting.
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 24] = [
+const SETTINGS: [(&str, Differ); 25] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.ext_authz", |a, b| a.listen.ext_authz != b.listen.ext_authz),
@@ -73,6 +74,7 @@ const SETTINGS: [(&str, Differ); 24] = [
     ("console.origin", |a, b| a.console_origin != b.console_origin),
     ("telemetry", |a, b| a.telemetry != b.telemetry),
     ("webhook", |a, b| a.webhook != b.webhook),
+    ("audit", |a, b| a.audit != b.audit),
 ];
 
 impl RestartSettings {
@@ -89,6 +91,7 @@ impl RestartSettings {
             console_origin: config.console_origin.clone(),
             telemetry: config.telemetry.clone(),
             webhook: config.webhook.clone(),
+            audit: config.audit.clone(),
         }
     }
 
@@ -160,6 +163,7 @@ mod tests {
             ("console.origin", "console.origin = \"https://narthex.example.com\""),
             ("telemetry", "telemetry.otlp_endpoint = \"http://127.0.0.1:4317\""),
             ("webhook", "webhook.timeout = \"5s\""),
+            ("audit", "audit.retention = \"90d\""),
         ];
         for (name, text) in cases {
             assert_eq!(before.changed_in(&restart_settings(text)), [name], "{text}");

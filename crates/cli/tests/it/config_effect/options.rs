@@ -52,6 +52,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "listen.public_tls.client_ca_file",
         "sec_mutual_tls_needs_a_certificate_and_no_less_a_token",
     ),
+    ("audit.file", "the_file_of_the_audit_trail_verifies_and_goes_on"),
     (
         "console.origin",
         "the_console_answers_for_its_origin_and_signs_browsers_in",
@@ -278,6 +279,8 @@ const EXEMPT: &[(&str, &str)] = &[
         "limits.fetch_timeout",
         "how long until an issuer that is away counts as such",
     ),
+    ("audit.retention", "how long events stay; the stores have its tests"),
+    ("audit.refusals", "how long refusals stay; the stores have its tests"),
     (
         "session.idle",
         "how long a session stands unused; the stores have its tests",
