@@ -1,6 +1,7 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
 mod audit_chain;
+mod audit_file;
 mod console;
 mod descriptors;
 mod legible;
@@ -43,7 +44,9 @@ use crate::system_user;
 pub(crate) use console::{console_address, link_address};
 use descriptors::DescriptorShares;
 use legible::{Form, Legible};
-use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation, Webhook};
+use narthex_config::{
+    Audit, Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation, Webhook,
+};
 use reload::{PortCertificates, Reload};
 
 /// Amount of logging on standard error.
@@ -86,6 +89,7 @@ pub(crate) struct Running {
     traces: Option<Traces>,
     webhook: Webhook,
     store: StoreFacts,
+    audit: Audit,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -149,6 +153,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         traces,
         webhook: config.webhook,
         store,
+        audit: config.audit,
     })
 }
 
@@ -391,12 +396,14 @@ impl Running {
             traces,
             webhook,
             store,
+            audit,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
-        let background = tokio::spawn(background(Arc::clone(&gateway)));
+        let audit_files = audit_files(&audit);
+        let background = tokio::spawn(background(Arc::clone(&gateway), audit));
         let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
         let services = services(&gateway, console_origin.as_ref(), store)?;
@@ -417,6 +424,7 @@ impl Running {
         });
         let engine = Arc::clone(&gateway.engine);
         let envoy = tokio::spawn(serve_envoy(engine, ext_authz, admin_server.clone(), told()));
+        services.operations.name_audit_files(audit_files);
         let admin = (admin, admin_server);
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), services, admin, told()));
         let public = tokio::spawn(serve(
@@ -460,10 +468,17 @@ async fn write_last(gateway: &Gateway, traces: Option<Traces>) -> anyhow::Result
     Ok(flushed?)
 }
 
+/// The files that get the events of the audit trail too.
+pub(crate) fn audit_files(settings: &Audit) -> Vec<String> {
+    let files = settings.file.iter();
+    files.map(|path| path.display().to_string()).collect()
+}
+
 /// Does the work beside the doors, for as long as it is polled.
-async fn background(gateway: Arc<Gateway>) {
-    let chain = audit_chain::keep(Arc::clone(&gateway.engine));
-    tokio::join!(gateway.run_background(), chain);
+async fn background(gateway: Arc<Gateway>, audit: Audit) {
+    let chain = audit_chain::keep(Arc::clone(&gateway.engine), audit_chain::retention(&audit));
+    let file = audit_file::append(Arc::clone(&gateway.engine), audit.file);
+    tokio::join!(gateway.run_background(), chain, file);
 }
 
 /// Serves the port of Envoy's external authorization, if there is one.

@@ -243,6 +243,11 @@ impl<'a> Permit<'a> {
         GrantPolicy::new(self.directory(), in_force, self.now_ms())
     }
 
+    /// The files that get the events of the audit trail too.
+    pub(super) fn audit_files(self) -> Vec<String> {
+        self.caller.operations.audit_files.get().cloned().unwrap_or_default()
+    }
+
     /// The compiled documents of connections.
     pub(super) fn compiled(self) -> &'a Compiled {
         &self.caller.operations.compiled

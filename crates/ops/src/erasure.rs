@@ -46,6 +46,8 @@ pub struct ErasedUser {
     pub refuses_all: bool,
     /// Names of the webhooks, whose receivers may hold copies of personal values.
     pub webhooks: Vec<String>,
+    /// Files that get the events of the audit trail too, and hold copies.
+    pub files: Vec<String>,
 }
 
 /// Erases a user: profile, context, external id and username go from the record, the audit trail and exports. What the user
@@ -72,6 +74,7 @@ pub async fn erase(
         user,
         refuses_all,
         webhooks: webhooks(permit.directory()).await?,
+        files: permit.audit_files(),
     })
 }
 

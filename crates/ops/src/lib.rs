@@ -9,7 +9,7 @@
 //! * Every value is checked here, so that all ways to an operation have the same rules.
 //! * An operation knows no status codes and no JSON text.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use narthex_clock::Clock;
 use narthex_directory::Directory;
@@ -70,6 +70,8 @@ pub struct Operations {
 }
 
 impl std::fmt::Debug for Operations {
+    /// Files that get the events of the audit trail too.
+    audit_files: OnceLock<Vec<String>>,
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operations")
             .field("clock", &self.clock)
@@ -88,6 +90,7 @@ impl Operations {
             turns: AllTurns::default(),
             key_uses: KeyUses::default(),
             installation: Arc::default(),
+            audit_files: OnceLock::new(),
         })
     }
 
@@ -99,5 +102,11 @@ impl Operations {
     /// The current time, in milliseconds since the epoch.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    /// Names the files that get the events of the audit trail too, once: an erasure does not reach them, and says so.
+    pub fn name_audit_files(&self, files: Vec<String>) {
+        // The names of a second call are those of the first: the setting waits for a restart.
+        let _ = self.audit_files.set(files);
+    }
+
     }
 }

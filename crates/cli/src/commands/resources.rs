@@ -80,6 +80,8 @@ struct AdminContext {
     json: bool,
 }
 
+    /// Files that get the events of the audit trail too.
+    audit_files: Vec<String>,
 impl AdminContext {
     /// Opens the store that the configuration names.
     async fn open(common: &Common) -> anyhow::Result<Self> {
@@ -103,6 +105,7 @@ impl AdminContext {
     }
 
     fn now_ms(&self) -> i64 {
+            audit_files: serve::audit_files(&config.audit),
         self.clock.now_ms()
     }
 

@@ -1,26 +1,50 @@
-//! The hash chain of the audit trail, kept up while a server runs.
+//! The hash chain of the audit trail, kept up while a server runs, and the deletion of events that are too old.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_audit::{ChainKeeper, KeeperError};
+use narthex_audit::{ChainKeeper, KeeperError, Retention};
 use narthex_clock::random_bytes;
 use narthex_directory::{Actor, By};
 use narthex_engine::Engine;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Time between two looks for events that have no link: a link follows its event within a second.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Adds links and checkpoints for as long as it is polled.
-pub(super) async fn keep(engine: Arc<Engine>) {
+/// Time between two deletions of events that are too old. Most of them find none.
+const DELETION_PERIOD: Duration = Duration::from_hours(1);
+
+/// Returns the times for which events stay.
+pub(super) fn retention(settings: &narthex_config::Audit) -> Retention {
+    let milliseconds = |kept: Duration| i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    Retention {
+        events_ms: settings.retention.map(milliseconds),
+        refusals_ms: settings.refusals.map(milliseconds),
+    }
+}
+
+/// Adds links and checkpoints, and deletes events that are too old, for as long as it is polled.
+pub(super) async fn keep(engine: Arc<Engine>, retention: Retention) {
+    let mut deletion_due = Instant::now();
     let mut turns = tokio::time::interval(PERIOD);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeper = None;
     let mut is_failing = false;
     loop {
         turns.tick().await;
-        let failed = turn(&engine, &mut keeper).await.err();
+        let mut failed = turn(&engine, &mut keeper).await.err();
+        if let Some(keeper) = keeper
+            .as_ref()
+            .filter(|_| failed.is_none() && Instant::now() >= deletion_due)
+        {
+            match retention.apply(&*engine.directory, keeper, engine.clock.now_ms()).await {
+                Ok(0) => {}
+                Ok(events) => tracing::info!(event = "audit_events_expired", events, "old audit events were deleted"),
+                Err(error) => failed = Some(error.into()),
+            }
+            deletion_due = Instant::now() + DELETION_PERIOD;
+        }
         if let Some(error) = failed.as_ref().filter(|_| !is_failing) {
             tracing::warn!(
                 event = "audit_chain_failed",

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::commands::narthex;
-use crate::world::{GUARDED, World, member};
+use crate::world::{GUARDED, World, config, member};
 
 /// A server that has let a member in, so that its trail has events.
 async fn world() -> World {
@@ -135,4 +135,54 @@ fn a_file_or_a_key_that_is_none_is_a_usage_error() {
         let ended = narthex(arguments);
         assert_eq!(ended.code, 2, "{arguments:?}: {ended:?}");
     }
+}
+
+/// `[audit] file` gets every event, across a rename and a restart; a refusal is among them.
+#[tokio::test]
+async fn the_file_of_the_audit_trail_verifies_and_goes_on() {
+    let mut world =
+        World::with_config(|idp, upstream| format!("[audit]\nfile = \"audit.ndjson\"\n{}", config(idp, upstream)))
+            .await;
+    let (file, old) = (
+        world.narthex.folder().join("audit.ndjson"),
+        world.narthex.folder().join("old.ndjson"),
+    );
+    let has = |path: &std::path::Path, words: &str| fs::read_to_string(path).is_ok_and(|text| text.contains(words));
+    let refused = world.send(world.call("GET", "/whoami")).await;
+    assert_eq!(refused.status, 401);
+    until("a refusal in the file", || {
+        has(&file, "request.refused") && has(&file, "token.missing")
+    })
+    .await;
+    let report = narthex(&["audit", "verify", file.to_str().unwrap(), "--json"]).json();
+    assert_eq!(
+        (&report["valid"], &report["stream"]),
+        (&true.into(), &true.into()),
+        "{report}"
+    );
+    let first = report["last"].as_u64().unwrap();
+
+    fs::rename(&file, &old).unwrap();
+    let token = member("ada").sign();
+    assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+    until("the user in a new file", || has(&file, "user.created")).await;
+    assert!(!has(&old, "user.created"));
+    world.narthex.terminate().await.unwrap();
+    world.narthex.start_again().await.unwrap();
+    world.narthex.command(&["user", "revoke-tokens", "ada"]).unwrap();
+    until("a change after the restart", || has(&file, "tokens_not_before")).await;
+    let report = narthex(&["audit", "verify", file.to_str().unwrap(), "--json"]).json();
+    assert_eq!(report["valid"], true, "{report}");
+    assert!(report["first"].as_u64().unwrap() > first, "{report}");
+}
+
+/// Waits until something is so, for five seconds at the most.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..100 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what}: not within five seconds");
 }

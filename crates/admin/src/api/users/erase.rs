@@ -39,6 +39,8 @@ pub struct ErasedUserBody {
     pub refuses: &'static str,
     /// Names of the webhooks whose receivers may hold copies of personal values.
     pub webhooks: Vec<String>,
+    /// Files of `[audit]` that hold copies of personal values.
+    pub files: Vec<String>,
     /// Copies that an erasure does not reach.
     pub note: &'static str,
 }
@@ -50,6 +52,7 @@ impl From<ErasedUser> for ErasedUserBody {
             pseudonym: erased.user.external_id.to_string(),
             refuses: if erased.refuses_all { "all" } else { "older" },
             webhooks: erased.webhooks,
+            files: erased.files,
             note: "logs, backups, earlier exports and receivers of webhooks may hold copies; erase them there",
         }
     }

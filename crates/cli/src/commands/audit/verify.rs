@@ -95,20 +95,45 @@ fn text_of(report: &Report, style: OutputStyle) -> String {
         };
         let _ = writeln!(text, "  personal     {} values proved{left}", report.personal_values);
     }
-    let complete = if report.filtered {
-        "not proved: the export has a filter, and events were left out; each one that is there is proved"
-    } else {
-        "proved: no event between the first and the last is missing"
-    };
-    let _ = writeln!(text, "  complete     {complete}");
+    if let Some(cut) = report.cut {
+        let _ = writeln!(
+            text,
+            "  begins       after number {cut}, with a checkpoint there: what was before is not in the file"
+        );
+    }
+    if report.expired > 0 {
+        let _ = writeln!(
+            text,
+            "  deleted      {} because of their age; the chain goes on past them",
+            report.expired
+        );
+    }
+    let _ = writeln!(text, "  complete     {}", complete(report));
     let kid = report.kid.as_deref().unwrap_or_default();
     let origin = if report.origin_proved {
-        format!("proved: signed with the key {kid}")
+        match (report.is_stream, report.unsigned) {
+            (false, _) => format!("proved: signed with the key {kid}"),
+            (true, 0) => "proved: a checkpoint signs every event".to_owned(),
+            (true, left) => format!("proved, except for the last {left} events, which no checkpoint signs yet"),
+        }
+    } else if report.is_stream {
+        "not proved: give the keys of the installation with `--key`, for a file with a checkpoint".to_owned()
     } else {
         format!("not proved: the key {kid} is the file's own; give the keys of the installation with `--key`")
     };
     let _ = writeln!(text, "  origin       {origin}");
     text
+}
+
+/// Returns the words about the completeness of a file.
+const fn complete(report: &Report) -> &'static str {
+    if report.filtered {
+        "not proved: the export has a filter, and events were left out; each one that is there is proved"
+    } else if report.is_stream {
+        "proved up to the last event of the file, which grows: what came later cannot be missed"
+    } else {
+        "proved: no event between the first and the last is missing"
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub(super) async fn erase(user: &str, terms: ErasureTerms, confirmed: bool, comm
         user: erased,
         refuses_all,
         webhooks: webhooks(&*context.directory).await?,
+        files: context.audit_files.clone(),
     });
     context.answer(&body, || text(&body))
 }
@@ -45,6 +46,9 @@ fn text(body: &ErasedUserBody) -> String {
             "Receivers of these webhooks may hold copies: {}.\n",
             body.webhooks.join(", ")
         ));
+    }
+    if !body.files.is_empty() {
+        text.push_str(&format!("These files hold copies: {}.\n", body.files.join(", ")));
     }
     text.push_str("Logs, backups and earlier exports may hold copies, too.\n");
     text
