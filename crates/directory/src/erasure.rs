@@ -154,8 +154,8 @@ pub fn without_personal_values(action: &str, detail: Map<String, Value>) -> Map<
 
 /// Tests whether a member of the detail of an event about a user is a personal value.
 pub(crate) fn is_personal(action: &str, name: &str) -> bool {
-    // A session's events hold its id and words of ours.
-    !action.starts_with("session.") && !IMPERSONAL.contains(&name)
+    // A session's events hold its id and words of ours, and those of refusals the id of the request.
+    !action.starts_with("session.") && !action.starts_with("request.") && !IMPERSONAL.contains(&name)
 }
 
 /// SECURITY: an older token of an erased user is refused, as one of a user who was signed out everywhere; its first use must

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use narthex_directory::{DenialRecord, StoreError, Trail};
+use narthex_directory::{AuditEvent, DenialRecord, StoreError, Trail};
+use narthex_tally::RefusalSample;
 use serde_json::{Map, Value};
 
 /// Time between two turns of keeping.
@@ -14,9 +15,12 @@ pub(crate) const TURN: Duration = Duration::from_millis(250);
 /// SECURITY: a flood of refusals costs the store no more than that. Those beyond it are in the log alone.
 const DENIALS_PER_TURN: usize = 50;
 
-/// Buffer of denials, bounded.
+/// Buffer of denials, bounded, and the sample of them that the audit trail records.
 #[derive(Debug, Default)]
-pub struct RecentDenials(Mutex<Vec<Noted>>);
+pub struct RecentDenials {
+    waiting: Mutex<Vec<Noted>>,
+    sample: Mutex<RefusalSample>,
+}
 
 /// Denial without its time, which it gets when it is kept.
 #[derive(Debug)]
@@ -56,11 +60,22 @@ impl RecentDenials {
             at_ms: now_ms,
             facts: noted.facts,
         });
-        trail.keep_denials(denials.collect(), now_ms).await
+        let denials: Vec<DenialRecord> = denials.collect();
+        let events = self.sampled(&denials, now_ms);
+        trail.keep_denials(denials, now_ms).await?;
+        for event in events {
+            trail.record(event).await?;
+        }
+        Ok(())
+    }
+
+    fn sampled(&self, denials: &[DenialRecord], now_ms: i64) -> Vec<AuditEvent> {
+        let mut sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        sample.take(denials, now_ms)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Noted>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

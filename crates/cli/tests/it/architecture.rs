@@ -26,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
     ("usage", &["directory"]),
+    ("tally", &["directory"]),
+    ("revocation", &["token", "directory"]),
     ("memory", &["directory", "usage"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
@@ -65,6 +67,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "session",
             "dpop",
             "introspection",
+            "tally",
+            "revocation",
         ],
     ),
     // reasons
@@ -227,6 +231,7 @@ const PURE: &[&str] = &[
     "scim",
     "proposal",
     "audit",
+    "tally",
 ];
 
 /// What does I/O, keeps time or makes randomness.

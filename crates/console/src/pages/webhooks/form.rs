@@ -12,7 +12,7 @@ struct Kind {
     actions: &'static [&'static str],
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind {
         field: "event.people",
         label: "People",
@@ -45,8 +45,13 @@ const KINDS: [Kind; 7] = [
     },
     Kind {
         field: "event.configuration",
-        label: "Configuration of the nodes",
-        actions: &["configuration.*"],
+        label: "Configuration and audit trail",
+        actions: &["configuration.*", "audit.*"],
+    },
+    Kind {
+        field: "event.refusals",
+        label: "Refused requests and revoked tokens",
+        actions: &["request.*", "token.*"],
     },
 ];
 
