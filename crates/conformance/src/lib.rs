@@ -42,6 +42,7 @@ pub mod one_time;
 pub mod order;
 pub mod patterns;
 pub mod records;
+pub mod revocations;
 pub mod seals;
 pub mod session_lists;
 pub mod session_walk;
@@ -245,6 +246,11 @@ macro_rules! conformance_suite {
                 sec_a_plan_from_before_a_logout_is_a_conflict,
                 logout_marks_are_kept_until_their_tokens_have_expired,
             }
+            revocations {
+                sec_a_revocation_ends_cached_answers_and_has_the_highest_number,
+                sec_a_number_of_a_revocation_is_not_given_again,
+                a_jti_that_no_revocation_can_name_is_refused,
+            }
             denials {
                 denials_are_found_for_an_hour_and_listed_newest_first,
             }
@@ -260,17 +266,17 @@ macro_rules! conformance_suite {
                 the_first_key_of_checkpoints_stays,
                 events_are_found_by_actor_and_by_text,
             }
+            audit_retention {
+                a_cut_leaves_the_link_and_the_checkpoint_of_its_number,
+                sec_a_number_is_not_given_again_after_a_cut,
+                old_refusals_go_and_their_links_stay,
+            }
             seals {
                 a_sealed_event_keeps_its_seals,
                 sec_an_erasure_leaves_the_seals_and_no_key,
                 sec_no_event_is_sealed_with_a_key_from_before_an_erasure,
             }
             machine_keys {
-            audit_retention {
-                a_cut_leaves_the_link_and_the_checkpoint_of_its_number,
-                sec_a_number_is_not_given_again_after_a_cut,
-                old_refusals_go_and_their_links_stay,
-            }
                 machine_keys_are_found_by_hash_and_by_id,
                 a_machine_key_acts_as_a_service_with_its_role_alone,
                 sec_machine_key_ends,

@@ -41,6 +41,7 @@ mod page;
 mod plan;
 mod principal;
 mod recent;
+mod revocation;
 mod role;
 pub mod rules;
 mod session;
@@ -98,6 +99,7 @@ pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership, platform_role};
 pub use recent::Recent;
+pub use revocation::{Revocation, RevokedTokens};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use session::{
     CredentialKind, LoggedOut, LogoutMark, ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, RefreshedToken,

@@ -12,7 +12,7 @@ use narthex_directory::{By, Desired};
 use narthex_directory::{IssuerName, Stripe};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{LogoutMark, OneTimeKind, OneTimeValue, RefreshedToken, StandingSession};
-use narthex_directory::{ProviderSession, SessionClient};
+use narthex_directory::{ProviderSession, Revocation, RevokedTokens, SessionClient};
 use narthex_directory::{SESSION_KEPT_MS, Session, SessionEnd, SessionFilter, SessionSelection};
 use narthex_directory::{SecretBytes, SecretHash};
 use narthex_directory::{SessionId, UserId};
@@ -24,6 +24,8 @@ pub(super) struct SessionTable {
     once: HashMap<(OneTimeKind, SecretHash), OneTimeValue>,
     /// By issuer, claim and value.
     marks: BTreeMap<(IssuerName, &'static str, String), RefusedTokens>,
+    /// By number.
+    revocations: BTreeMap<u64, Revocation>,
 }
 
 /// Tokens that a mark refuses: see [`LogoutMark`].
@@ -236,6 +238,12 @@ impl Sessions for MemoryDirectory {
         }
         table.once.retain(|_, value| value.expires_at_ms > now_ms);
         table.marks.retain(|_, mark| mark.kept_until_ms > now_ms);
+        // The newest one stays: its number must not be given again.
+        let newest = table.revocations.last_key_value().map(|(newest, _)| *newest);
+        let is_kept = |revocation: &Revocation| revocation.kept_until_ms.is_none_or(|until_ms| until_ms > now_ms);
+        table
+            .revocations
+            .retain(|number, revocation| Some(*number) == newest || is_kept(revocation));
         Ok(lapsed.len())
     }
 
@@ -287,5 +295,44 @@ impl Sessions for MemoryDirectory {
             self.move_stripes(&[Stripe::of(id)]);
         }
         Ok(())
+    }
+
+    async fn revoke(&self, mut revocation: Revocation, by: By) -> Answer<()> {
+        let event = revocation.event(&by)?;
+        let mut state = self.lock();
+        let table = &mut state.sessions.revocations;
+        let number = table.last_key_value().map_or(0, |(newest, _)| *newest) + 1;
+        let key = |of: &Revocation| (of.issuer.clone(), of.parts().0, of.parts().1.to_owned());
+        let same = table.iter().find(|(_, known)| key(known) == key(&revocation));
+        if let Some(known) = same.map(|(known, _)| *known).and_then(|known| table.remove(&known)) {
+            revocation = joined(&known, revocation);
+        }
+        table.insert(number, revocation);
+        state.record(event);
+        self.versions.raise_policy(self.versions.policy() + 1);
+        Ok(())
+    }
+
+    async fn revocations(&self, after: u64, limit: usize) -> Answer<Vec<(u64, Revocation)>> {
+        let state = self.lock();
+        let newer = state.sessions.revocations.range(after.saturating_add(1)..);
+        let newer = newer.map(|(number, revocation)| (*number, revocation.clone()));
+        Ok(newer.take(limit).collect())
+    }
+}
+
+/// Joins two revocations of the same tokens: the later times count.
+fn joined(known: &Revocation, revocation: Revocation) -> Revocation {
+    let kept = known.kept_until_ms.zip(revocation.kept_until_ms);
+    let tokens = match (&known.tokens, revocation.tokens) {
+        (RevokedTokens::IssuedBefore(known), RevokedTokens::IssuedBefore(before)) => {
+            RevokedTokens::IssuedBefore(before.max(*known))
+        }
+        (_, tokens) => tokens,
+    };
+    Revocation {
+        tokens,
+        kept_until_ms: kept.map(|(known, kept)| known.max(kept)),
+        ..revocation
     }
 }

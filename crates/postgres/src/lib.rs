@@ -26,6 +26,7 @@ mod options;
 mod organizations;
 mod people;
 mod pooler;
+mod revocations;
 mod rows;
 mod seals;
 mod session;

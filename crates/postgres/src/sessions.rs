@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Listing, LogoutMark, OneTimeKind, OneTimeValue, Page, RefreshedToken, SESSION_KEPT_MS,
+    Answer, By, Listing, LogoutMark, OneTimeKind, OneTimeValue, Page, RefreshedToken, Revocation, SESSION_KEPT_MS,
     SESSION_USE_EVERY_MS, SecretBytes, SecretHash, Session, SessionEnd, SessionFilter, SessionId, SessionKind,
     SessionSelection, Sessions, StandingSession, StoreError, Stripe, UserId,
 };
@@ -10,6 +10,7 @@ use narthex_directory::{
 use super::edit::counter_of;
 use super::error::{Fault, Outcome};
 use super::list::{Query, collect};
+use super::revocations;
 use super::rows::read_maybe;
 use super::session::{self, Command, Then, Tx, Value};
 use super::snapshot::Stripes;
@@ -151,7 +152,11 @@ impl Sessions for PostgresDirectory {
         let deleted = tx.rows(DELETE, &values).await?.len();
         let marks = "DELETE FROM logout_marks WHERE kept_until_ms <= $1";
         tx.run_all(
-            &[expired_values(now_ms), Command::new(marks, vec![Box::new(now_ms)])],
+            &[
+                expired_values(now_ms),
+                Command::new(marks, vec![Box::new(now_ms)]),
+                Command::new(revocations::DELETE_EXPIRED, vec![Box::new(now_ms)]),
+            ],
             Then::Commit,
         )
         .await?;
@@ -183,6 +188,17 @@ impl Sessions for PostgresDirectory {
         let mut tx = self.begin().await?;
         refuse(&mut tx, &mark).await?;
         Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn revoke(&self, revocation: Revocation, by: By) -> Answer<()> {
+        let event = revocation.event(&by)?;
+        let mut tx = self.begin().await?;
+        revocations::revoke(&mut tx, &revocation, event).await?;
+        Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn revocations(&self, after: u64, limit: usize) -> Answer<Vec<(u64, Revocation)>> {
+        Ok(revocations::list(&self.session().await?, after, limit).await?)
     }
 }
 

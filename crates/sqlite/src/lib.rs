@@ -20,6 +20,7 @@ mod organizations;
 mod people;
 mod place;
 mod readers;
+mod revocations;
 mod rows;
 mod seals;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, By, Listing, LogoutMark, OneTimeKind, OneTimeValue, Page, RefreshedToken, SESSION_KEPT_MS,
+    Answer, By, Listing, LogoutMark, OneTimeKind, OneTimeValue, Page, RefreshedToken, Revocation, SESSION_KEPT_MS,
     SESSION_USE_EVERY_MS, SecretBytes, SecretHash, Session, SessionEnd, SessionFilter, SessionId, SessionSelection,
     Sessions, Stamp, StandingSession, StoreError, Stripe, UserId,
 };
@@ -12,6 +12,7 @@ use super::SqliteDirectory;
 use super::change::{self, counter};
 use super::error::{Fault, Outcome};
 use super::list::{Query, collect};
+use super::revocations;
 use super::writer::Tx;
 use narthex_tables::columns::{SESSION, integer};
 use narthex_tables::consequences::missing;
@@ -134,6 +135,19 @@ impl Sessions for SqliteDirectory {
     async fn refuse_tokens_of(&self, mark: LogoutMark) -> Answer<()> {
         mark.check()?;
         self.writer.write(move |tx| refuse(tx, &mark)).await
+    }
+
+    async fn revoke(&self, revocation: Revocation, by: By) -> Answer<()> {
+        let event = revocation.event(&by)?;
+        self.writer
+            .write(move |tx| revocations::revoke(tx, &revocation, event))
+            .await
+    }
+
+    async fn revocations(&self, after: u64, limit: usize) -> Answer<Vec<(u64, Revocation)>> {
+        self.readers
+            .read(move |connection| revocations::list(connection, after, limit))
+            .await
     }
 }
 
@@ -285,6 +299,7 @@ fn delete_lapsed(tx: &Tx<'_>, limit: usize, now_ms: i64) -> Outcome<usize> {
     delete_expired_values(tx, now_ms)?;
     tx.prepare_cached("DELETE FROM logout_marks WHERE kept_until_ms <= ?1")?
         .execute([now_ms])?;
+    revocations::delete_expired(tx, now_ms)?;
     Ok(deleted)
 }
 

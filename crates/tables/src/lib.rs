@@ -12,6 +12,7 @@ pub mod erasure;
 pub mod marks;
 #[cfg(feature = "population")]
 pub mod population;
+pub mod revocations;
 pub mod rows;
 pub mod tag_cache;
 pub mod transfer;

@@ -7,6 +7,7 @@ use crate::command::{SecretBytes, SecretHash};
 use crate::directory::Answer;
 use crate::id::{SessionId, UserId};
 use crate::page::{Listing, Page};
+use crate::revocation::Revocation;
 use crate::session::{
     LogoutMark, OneTimeKind, OneTimeValue, RefreshedToken, Session, SessionEnd, SessionFilter, SessionSelection,
     StandingSession,
@@ -56,7 +57,7 @@ pub trait Sessions: Send + Sync {
     async fn sessions(&self, filter: SessionFilter, page: Page) -> Answer<Listing<Session>>;
 
     /// Deletes up to `limit` sessions that ended or lapsed more than a day before `now_ms`, those that lapsed first before
-    /// others; and all one-time values and logout marks that have expired. Returns the number of sessions.
+    /// others; and all one-time values, logout marks and revocations that have expired. Returns the number of sessions.
     async fn delete_lapsed_sessions(&self, limit: usize, now_ms: i64) -> Answer<usize>;
 
     /// Stores a value that is good for one use. [`StoreError::AlreadyExists`](crate::StoreError::AlreadyExists) if one of
@@ -72,4 +73,11 @@ pub trait Sessions: Send + Sync {
     /// are those of the sessions with the same `sid` or `sub`: cached answers about them end, on every node; where there is
     /// no such session, those about all users do. Marks of one claim join: the later time counts.
     async fn refuse_tokens_of(&self, mark: LogoutMark) -> Answer<()>;
+
+    /// Revokes tokens. Cached answers about all users end, on every node; a node that asks for the revocations then learns of
+    /// it. Revocations of the same tokens join: the later times count, and the number is a new one.
+    async fn revoke(&self, revocation: Revocation, by: By) -> Answer<()>;
+
+    /// Revocations with their numbers, after number `after`, in order, at most `limit`. A later revocation has a higher number.
+    async fn revocations(&self, after: u64, limit: usize) -> Answer<Vec<(u64, Revocation)>>;
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use narthex_directory::{Answer, By, Listing, Page, SecretBytes, SecretHash, SessionId, Sessions, UserId};
 use narthex_directory::{
-    LogoutMark, OneTimeKind, OneTimeValue, RefreshedToken, Session, SessionEnd, SessionFilter, SessionSelection,
-    StandingSession,
+    LogoutMark, OneTimeKind, OneTimeValue, RefreshedToken, Revocation, Session, SessionEnd, SessionFilter,
+    SessionSelection, StandingSession,
 };
 
 use super::DeclaredView;
@@ -67,5 +67,13 @@ impl Sessions for DeclaredView {
 
     async fn refuse_tokens_of(&self, mark: LogoutMark) -> Answer<()> {
         self.inner.refuse_tokens_of(mark).await
+    }
+
+    async fn revoke(&self, revocation: Revocation, by: By) -> Answer<()> {
+        self.inner.revoke(revocation, by).await
+    }
+
+    async fn revocations(&self, after: u64, limit: usize) -> Answer<Vec<(u64, Revocation)>> {
+        self.inner.revocations(after, limit).await
     }
 }

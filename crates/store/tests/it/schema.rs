@@ -62,7 +62,7 @@ fn a_newer_schema_is_refused() {
             [],
         )
         .unwrap();
-    let known = 14;
+    let known = 16;
     let refused = SqliteDirectory::open(&Options::new(&path)).unwrap_err();
     assert_eq!(refused, StoreError::SchemaNewer { found: 999, known });
     assert_eq!(

@@ -23,4 +23,12 @@ impl<'a> Fields<'a> {
         };
         Some(text)
     }
+
+    /// Tests whether a column holds something.
+    pub fn has(&self, name: &str) -> bool {
+        let index = self.table.columns.iter().position(|column| column.name == name);
+        index
+            .and_then(|index| self.row.0.get(index))
+            .is_some_and(|cell| !matches!(cell, Cell::Null))
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, Seals, StoredSource,
-    TAG_LENGTH_MAX, TagList, TokenFingerprint, Username,
+    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Revocation, Scope, ScopedRole, Seals,
+    StoredSource, TAG_LENGTH_MAX, TagList, TokenFingerprint, Username,
 };
 
 use super::schema::Fields;
@@ -123,6 +123,22 @@ pub(crate) fn seals(fields: &Fields<'_>) -> Result<(), String> {
     seals
         .map(drop)
         .ok_or_else(|| "`seals`: one of them is no seal".to_owned())
+}
+
+pub(crate) fn revocation(fields: &Fields<'_>) -> Result<(), String> {
+    let (kind, value) = (
+        fields.text("kind").unwrap_or_default(),
+        fields.text("value").unwrap_or_default(),
+    );
+    let agrees = match kind {
+        "jti" => Revocation::is_id(value),
+        "content" => hex_hash(value).is_ok(),
+        "issuer" => value.is_empty(),
+        _ => false,
+    };
+    (agrees && fields.has("issued_before_ms") == (kind == "issuer"))
+        .then_some(())
+        .ok_or_else(|| "its `kind`, its `value` and its `issued_before_ms` do not fit".to_owned())
 }
 
 pub(crate) fn public_jwk(text: &str) -> Result<(), String> {

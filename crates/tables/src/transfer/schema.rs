@@ -359,6 +359,7 @@ pub const TABLES: &[Table] = &[
         ],
         agrees: None,
     },
+    audit_chain::REVOCATIONS,
     Table {
         name: "erasure_keys",
         kind: "erasure_key",

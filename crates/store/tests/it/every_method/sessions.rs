@@ -120,6 +120,11 @@ impl Caller<'_> {
             self.directory().refuse_tokens_of(mark).await.unwrap();
         }
         self.told("refuse_tokens_of");
+        let (revocation, by) = (narthex_conformance::revocations::of_id("one", None), self.world.by());
+        self.directory().revoke(revocation, by).await.unwrap();
+        self.told("revoke");
+        assert_eq!(self.directory().revocations(0, 5).await.unwrap().len(), 1);
+        self.told("revocations");
     }
 
     async fn one_time_values(&mut self) {

@@ -1,7 +1,7 @@
-//! The tables of the hash chain.
+//! The tables of the hash chain, and of revocations.
 
-use super::super::rules::{hash, public_jwk, seals};
-use super::{Holds, OF_USER, Table, column, text, time};
+use super::super::rules::{self, hash, public_jwk, seals};
+use super::{Holds, OF_USER, Table, column, maybe_time, text, time};
 
 /// The links.
 pub(super) const LINKS: Table = Table {
@@ -60,4 +60,20 @@ pub(super) const KEYS: Table = Table {
         time("created_at_ms"),
     ],
     agrees: None,
+};
+
+/// Tokens that were revoked.
+pub(super) const REVOCATIONS: Table = Table {
+    name: "revocations",
+    kind: "revocation",
+    key: 3,
+    columns: &[
+        column("issuer", Holds::Text(Some(rules::issuer))),
+        text("kind"),
+        text("value"),
+        column("number", Holds::Count),
+        maybe_time("issued_before_ms"),
+        maybe_time("kept_until_ms"),
+    ],
+    agrees: Some(rules::revocation),
 };
