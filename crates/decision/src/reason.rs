@@ -105,7 +105,7 @@ reasons! {
     /// A claim has the wrong type or a value that is not accepted.
     TokenClaimInvalid = "token.claim_invalid",
         "A claim of the token has a type or value that is not accepted here", "ask the administrator of your identity provider to correct it";
-    /// The user signed out everywhere after this token was issued, the token does not say when it was issued, or the identity provider has ended its session.
+    /// The user signed out everywhere after this token was issued, the token does not say when it was issued, the identity provider has ended its session, or an administrator has revoked the token.
     TokenRevoked = "token.revoked",
         "The token was revoked: its user was signed out", "sign in again";
     /// The token is bound to a key of its sender (`cnf`), and no proof of that key is checked.

@@ -25,6 +25,7 @@ use crate::via::Via;
 use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack, random_bytes};
 use narthex_dpop::Nonces;
 use narthex_listener::log_throttle::LogThrottle;
+use narthex_revocation::Revocations;
 
 /// Sizes and times that hold for the life of the process.
 #[derive(Debug, Clone)]
@@ -93,6 +94,8 @@ pub struct Engine {
     pub via: Via,
     /// Source of request numbers.
     pub request_ids: RequestIds,
+    /// Tokens that an administrator revoked.
+    pub revocations: Revocations,
     /// The last refused tokens of each issuer.
     pub issuer_refusals: IssuerRefusals,
     /// Counters and durations.
@@ -134,6 +137,7 @@ impl Engine {
             sessions: SessionCache::default(),
             spent_states: SpentStates::default(),
             machine_key_uses: MachineKeyUses::default(),
+            revocations: Revocations::default(),
             issuer_refusals: IssuerRefusals::default(),
             dpop_nonces: Nonces::new(&random_bytes::<32>()?),
             assertions,
@@ -267,6 +271,7 @@ impl Engine {
         if let Err(error) = self.assertions.rotate(&*self.directory, at_ms).await {
             self.failed("rotating the assertion keys", &error);
         }
+        self.revocations.forget_expired(at_ms);
         self.metrics.upkeep();
     }
 

@@ -17,6 +17,7 @@ use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 use self::answer::{anonymous, answered};
 use self::authenticate::token;
 pub use self::authenticate::who;
+pub use self::authenticate::{revoked, who};
 pub(crate) use self::authenticate::{embedded_issuer, identified, refuse_sync, verify_embedded, verify_id_token};
 use self::method_override::refuse_override;
 pub(crate) use self::paths::bad_path;

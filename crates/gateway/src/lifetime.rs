@@ -134,6 +134,8 @@ struct Lifetime {
     source: CredentialSource,
     /// Value at the beginning: any later one refuses the token that the stream began with.
     tokens_not_before_ms: Option<i64>,
+    /// `jti` of the token, and its `iat` in milliseconds: by them it can be revoked.
+    token: (Option<Box<str>>, Option<i64>),
     /// Session of the token, if it is of one.
     session: Option<WatchedSession>,
     ends_at_ms: i64,
@@ -252,6 +254,10 @@ impl Lifetime {
             // SECURITY: from the decision, not from this moment: a user who was signed out in between must not keep the
             // stream.
             tokens_not_before_ms: caller.tokens_not_before_ms(),
+            token: {
+                let (id, issued_at_ms) = caller.token_facts();
+                (id.map(Box::from), issued_at_ms)
+            },
             session: session.map(WatchedSession::of),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),

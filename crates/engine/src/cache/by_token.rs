@@ -60,6 +60,10 @@ pub struct Caller {
     /// The user's `tokens_not_before` when the token was verified, in milliseconds: the account may be gone by the time
     /// a stream is watched.
     tokens_not_before_ms: Option<i64>,
+    /// `jti` of the token, by which it can be revoked.
+    token_id: Option<Box<str>>,
+    /// `iat` of the token, in milliseconds.
+    issued_at_ms: Option<i64>,
     /// Scopes of the token that some route asks for.
     scopes: Box<[String]>,
     /// Thumbprint of the key that each use of the token has to prove.
@@ -96,6 +100,8 @@ impl Caller {
             generation,
             stamp: account.stamp,
             tokens_not_before_ms: account.principal.user().tokens_not_before_ms,
+            token_id: claims.token_id().map(Box::from),
+            issued_at_ms: claims.issued_at_ms(),
             scopes: Box::default(),
             bound_to: claims.bound_to().map(Box::from),
         }
@@ -136,6 +142,8 @@ impl Caller {
             generation,
             stamp: account.stamp,
             tokens_not_before_ms: None,
+            token_id: None,
+            issued_at_ms: None,
             scopes: Box::default(),
             bound_to: None,
         }
@@ -168,6 +176,11 @@ impl Caller {
     /// Returns the user's `tokens_not_before` when the token was verified, in milliseconds.
     pub const fn tokens_not_before_ms(&self) -> Option<i64> {
         self.tokens_not_before_ms
+    }
+
+    /// Returns the `jti` of the token, and its `iat` in milliseconds.
+    pub fn token_facts(&self) -> (Option<&str>, Option<i64>) {
+        (self.token_id.as_deref(), self.issued_at_ms)
     }
 
     /// Returns the time by which an assertion for this token must have ended, in milliseconds: the token's expiry, or,

@@ -7,6 +7,7 @@ use narthex_decision::{Match, Reason};
 use narthex_directory::{MachineKeyError, SyncError, load_machine_key, sync};
 use narthex_listener::clients::counted_as;
 use narthex_mapping::Identity;
+use narthex_revocation::{TokenFacts, content_name};
 use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -247,6 +248,9 @@ pub(crate) async fn identified(
     (token, body, now_ms): (&str, Option<&Value>, i64),
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let VerifiedToken { issuer, claims, keys } = verified;
+    // SECURITY: before anything of the token counts, and again when its account is known: cached answers rest on the account,
+    // and a revocation that came meanwhile is not older than that.
+    refuse_revoked(engine, &issuer, &claims, token).await?;
     let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let facts = facts.with_body(&issuer.mapping, body);
     let identity = step!("map")
@@ -256,10 +260,36 @@ pub(crate) async fn identified(
         .instrument(step!("sync"))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
+    refuse_revoked(engine, &issuer, &claims, token).await?;
     let basis = (runtime.generation, keys.as_deref());
     let caller = Caller::new(issuer, &account, &claims, basis, now_ms);
     let caller = caller.with_scopes(runtime.kept_scopes.among(claims.claims()));
     Ok((Arc::new(caller), account))
+}
+
+/// Refuses a token that an administrator revoked.
+async fn refuse_revoked(
+    engine: &Engine,
+    issuer: &IssuerRuntime,
+    claims: &VerifiedClaims,
+    token: &str,
+) -> Result<(), Refusal> {
+    let learned = engine.revocations.learn(&*engine.directory).await;
+    learned.map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
+    let facts = TokenFacts {
+        issuer: &issuer.name,
+        id: claims.token_id(),
+        issued_at_ms: claims.issued_at_ms(),
+    };
+    if engine.revocations.refuses(facts, || content_name(token)) {
+        return Err(revoked().of_issuer(&issuer.name));
+    }
+    Ok(())
+}
+
+/// Returns the refusal of a token that an administrator revoked.
+pub fn revoked() -> Refusal {
+    Refusal::because(Reason::TokenRevoked, "an administrator has revoked this token")
 }
 
 /// A token that an issuer's keys verified.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use narthex_decision::Reason;
 use narthex_directory::{MachineKeyId, OrganizationName, OrganizationStatus, StoreError, UserId, UserStatus};
 use narthex_engine::cache::by_token::CredentialSource;
-use narthex_engine::{Engine, IssuerRuntime};
+use narthex_engine::{Engine, IssuerRuntime, TokenFacts};
 
 use super::{Lifetime, NumbersSnapshot, WatchedSession};
 
@@ -82,6 +82,18 @@ impl SweepAnswers {
         let seen = lifetime.seen.read();
         if seen.generation != now.generation && !engine.runtime.load().trusts(&issuer.name) {
             return Ok(Some(Reason::TokenIssuerDisabled));
+        }
+        if seen.policy != now.policy {
+            engine.revocations.learn(&*engine.directory).await?;
+            let (id, issued_at_ms) = &lifetime.token;
+            let facts = TokenFacts {
+                issuer: &issuer.name,
+                id: id.as_deref(),
+                issued_at_ms: *issued_at_ms,
+            };
+            if engine.revocations.ends_stream(facts, seen.policy) {
+                return Ok(Some(Reason::TokenRevoked));
+            }
         }
         if seen.user == now.user {
             return Ok(None);
