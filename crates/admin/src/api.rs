@@ -50,6 +50,7 @@ mod openapi_errors;
 mod organizations;
 mod response;
 mod routes;
+mod revocations;
 mod search;
 mod sessions;
 mod settings;
@@ -84,6 +85,7 @@ pub use search::FoundBody;
 pub use sessions::SessionBody;
 pub use settings::{ConfigurationBody, ConfigurationProblemBody, RefusedConfigurationBody, SettingsBody};
 pub use tags::{ListedTag, NearMissBody, TagBody};
+pub use revocations::RevocationBody;
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{ErasedUserBody, GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
@@ -180,6 +182,8 @@ fn operations() -> OpenApiRouter<State> {
         .merge(sessions::operations())
         .merge(settings::operations())
         .merge(api_keys::operations())
+        .merge(decisions::operations())
+        .merge(revocations::operations())
         .merge(machine_keys::operations())
 }
 

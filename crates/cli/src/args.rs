@@ -8,6 +8,7 @@ mod connection;
 mod directory;
 mod init;
 mod issuer;
+mod revoke;
 mod session;
 mod token;
 mod transfer;
@@ -28,6 +29,7 @@ pub(crate) use directory::{
 };
 pub(crate) use init::{InitArgs, ManualArgs};
 pub(crate) use issuer::IssuerCommand;
+pub(crate) use revoke::RevokeArgs;
 pub(crate) use session::SessionCommand;
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
@@ -100,6 +102,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Revoke one token, or all that an issuer has issued.
+    Revoke(RevokeArgs),
     /// List, export and verify the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),

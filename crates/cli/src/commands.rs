@@ -89,6 +89,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Session(_)
         | Command::Console(_)
         | Command::Webhook(_)
+        | Command::Revoke(_)
         | Command::Why { .. }) => resources::run(command),
     }
 }

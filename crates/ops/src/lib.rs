@@ -36,6 +36,7 @@ mod precondition;
 pub mod routes;
 pub mod search;
 pub mod sessions;
+pub mod revocations;
 pub mod settings;
 mod tag_granted;
 pub mod tags;

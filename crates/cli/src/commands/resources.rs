@@ -16,6 +16,7 @@ mod key;
 mod machine_key;
 mod organization;
 mod past_roles;
+mod revoke;
 mod session;
 mod team;
 mod user;
@@ -60,6 +61,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Session(command) => session::run(command).await,
             Command::Connection(command) => connection::run(command).await,
             Command::Why { request_id, common } => why::run(&request_id, &common).await,
+            Command::Revoke(args) => revoke::run(args).await,
             Command::Console(command) => console::run(command).await,
             Command::Webhook(command) => webhook::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
@@ -71,17 +73,19 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
 struct AdminContext {
     directory: Arc<dyn Directory>,
     realms: Vec<Realm>,
+    /// Names of the issuers of the configuration.
+    issuers: Vec<String>,
     /// The issuers whose grants count, by the configuration that was read.
     active_issuers: ActiveIssuers,
     connections: Arc<ConnectionSettings>,
     /// Address at which browsers reach the console.
     console: String,
+    /// Files that get the events of the audit trail too.
+    audit_files: Vec<String>,
     clock: Clock,
     json: bool,
 }
 
-    /// Files that get the events of the audit trail too.
-    audit_files: Vec<String>,
 impl AdminContext {
     /// Opens the store that the configuration names.
     async fn open(common: &Common) -> anyhow::Result<Self> {
@@ -91,21 +95,23 @@ impl AdminContext {
         let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
+        let issuers = config.issuers.iter().map(|issuer| issuer.name.to_string()).collect();
         let active_issuers = assemble::active_issuers(&config.issuers);
         let directory = serve::open(&config.store, serve::Purpose::Command).await?;
         Ok(Self {
             directory,
             realms,
+            issuers,
             active_issuers,
             connections: Arc::new(assemble::connections(&config)),
             console: serve::console_address(&config, config.listen.admin.port()),
+            audit_files: serve::audit_files(&config.audit),
             clock: Clock::system(),
             json: common.output.json,
         })
     }
 
     fn now_ms(&self) -> i64 {
-            audit_files: serve::audit_files(&config.audit),
         self.clock.now_ms()
     }
 

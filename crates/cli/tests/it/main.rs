@@ -108,6 +108,8 @@ mod reload;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod servers;

@@ -12,12 +12,18 @@ use narthex_ops::{IssuerSummary, issuers};
 
 mod keys;
 mod read;
+mod revoke;
 
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/issuers", get(list))
         .route("/issuers/{name}", get(read::read))
         .route("/issuers/{name}/keys", get(keys::read))
+        .route("/issuers/{name}/revoke", get(revoke::question).post(revoke::revoke))
+        .route(
+            "/issuers/{name}/revoke-all",
+            get(revoke::question_all).post(revoke::revoke_all),
+        )
         .route("/issuers/{name}/keys/fetch", post(keys::fetch))
 }
 

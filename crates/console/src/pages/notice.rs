@@ -18,7 +18,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 21] = [
+const NOTICES: [(&str, &str, &str); 23] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -45,6 +45,12 @@ const NOTICES: [(&str, &str, &str); 21] = [
     ("erased", "Erased.", "Logs and backups may hold copies."),
     ("deleted", "Deleted.", "Its events stay in the audit."),
     ("revoked", "Revoked.", "The next request with the key is refused."),
+    (
+        "token-revoked",
+        "Revoked.",
+        "The token is refused on every node within a second.",
+    ),
+    ("tokens-revoked", "Revoked.", "Every token issued until now is refused."),
     ("fetched", "The keys were fetched.", ""),
     (
         "too-soon",

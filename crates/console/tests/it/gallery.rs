@@ -139,6 +139,8 @@ async fn add_pages(gallery: &Gallery) {
         ("issuers", "/issuers".to_owned()),
         ("issuer", "/issuers/idp".to_owned()),
         ("issuer-keys", "/issuers/idp/keys".to_owned()),
+        ("issuer-revoke", "/issuers/idp/revoke".to_owned()),
+        ("issuer-revoke-all", "/issuers/idp/revoke-all".to_owned()),
         ("routes", "/routes".to_owned()),
         ("api-keys", "/api-keys".to_owned()),
         ("webhooks", "/webhooks".to_owned()),

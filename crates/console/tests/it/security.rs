@@ -36,6 +36,8 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         "/organizations/acme/machine-keys".to_owned(),
         "/tags".to_owned(),
         "/issuers/idp/keys".to_owned(),
+        "/issuers/idp/revoke".to_owned(),
+        "/issuers/idp/revoke-all".to_owned(),
         "/routes".to_owned(),
         "/api-keys".to_owned(),
         "/settings".to_owned(),
@@ -176,7 +178,7 @@ async fn sec_a_form_that_the_caller_may_not_send_changes_nothing() {
     let own = console.admin_of(acme.id).await;
     let version = acme.version.to_string();
     let versioned = [("version", version.as_str())];
-    let forms: [(&str, String, Fields<'_>); 13] = [
+    let forms: [(&str, String, Fields<'_>); 15] = [
         (&own, format!("/users/{user}/disable"), &versioned[..]),
         (&own, format!("/users/{user}/enable"), &[]),
         (&own, format!("/users/{user}/sign-out"), &[]),
@@ -188,6 +190,8 @@ async fn sec_a_form_that_the_caller_may_not_send_changes_nothing() {
         (&own, "/organizations/umbrella".to_owned(), &[("label", "new")]),
         (&own, "/organizations/umbrella/teams".to_owned(), &[("name", "new")]),
         (&console.viewer, format!("/users/{user}/disable"), &versioned),
+        (&console.viewer, "/issuers/idp/revoke".to_owned(), &[("jti", "one")]),
+        (&own, "/issuers/idp/revoke-all".to_owned(), &[]),
         (&console.viewer, "/organizations/acme".to_owned(), &[("label", "new")]),
         (
             &console.viewer,

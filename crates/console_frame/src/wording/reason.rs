@@ -22,7 +22,7 @@ pub const fn in_words(reason: Reason) -> &'static str {
         Reason::TokenAudience => "wrong audience",
         Reason::TokenClaimMissing => "claim missing",
         Reason::TokenClaimInvalid => "wrong claim",
-        Reason::TokenRevoked => "signed out everywhere",
+        Reason::TokenRevoked => "token revoked",
         Reason::SessionEnded => "session ended",
         Reason::SignInRefused => "sign-in refused",
         Reason::TokenBound => "token bound to a key",

@@ -4,9 +4,11 @@ use askama::Template;
 use narthex_console_frame::frame::Frame;
 use narthex_console_frame::paths;
 use narthex_console_frame::visit::{Answer, Named, Visit, page};
+use narthex_decision::Action;
 use narthex_ops::{IssuerSummary, issuers};
 
 use super::{State, mode_words};
+use crate::pages::notice::Notice;
 
 #[derive(Template)]
 #[template(path = "issuer.html")]
@@ -17,6 +19,8 @@ struct IssuerPage<'a> {
     state: State,
     new_people: &'a str,
     mode: &'a str,
+    may_revoke: bool,
+    notice: Option<Notice>,
 }
 
 /// Shows the settings.
@@ -33,6 +37,8 @@ pub(super) async fn read(visit: Visit, Named(name): Named) -> Answer {
             other => other,
         },
         mode: mode_words(&issuer.mode),
+        may_revoke: visit.may(Action::WriteUsers, None),
+        notice: Notice::of(visit.query()),
         issuer: &issuer,
     })
 }
