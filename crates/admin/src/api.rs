@@ -36,6 +36,7 @@ use narthex_ops::Operations;
 mod api_keys;
 mod audit_events;
 mod connections;
+mod decisions;
 mod denials;
 mod error;
 mod error_code;
@@ -49,8 +50,8 @@ mod merge_patch;
 mod openapi_errors;
 mod organizations;
 mod response;
-mod routes;
 mod revocations;
+mod routes;
 mod search;
 mod sessions;
 mod settings;
@@ -64,6 +65,7 @@ mod wire_enums;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
 pub use connections::{ConnectionBody, ConnectionMetadata, NeededBody, ShownMessage, TestedConnection};
+pub use decisions::{DecisionBucketBody, DecisionCountBody, DecisionsBody};
 pub use denials::DenialBody;
 pub use error::ApiError;
 pub use error_code::ErrorCode;
@@ -80,12 +82,12 @@ pub use narthex_ops::api_keys::FreshApiKey;
 pub use narthex_ops::given_by_tags;
 pub use organizations::{MemberBody, MemberUser, OrganizationBody, OrganizationContentBody};
 pub use response::List;
+pub use revocations::RevocationBody;
 pub use routes::RouteBody;
 pub use search::FoundBody;
 pub use sessions::SessionBody;
 pub use settings::{ConfigurationBody, ConfigurationProblemBody, RefusedConfigurationBody, SettingsBody};
 pub use tags::{ListedTag, NearMissBody, TagBody};
-pub use revocations::RevocationBody;
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{ErasedUserBody, GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
@@ -177,13 +179,13 @@ fn operations() -> OpenApiRouter<State> {
         .merge(audit_events::operations())
         .merge(grants::operations())
         .merge(denials::operations())
-        .merge(tags::operations())
         .merge(search::operations())
         .merge(sessions::operations())
         .merge(settings::operations())
-        .merge(api_keys::operations())
         .merge(decisions::operations())
         .merge(revocations::operations())
+        .merge(tags::operations())
+        .merge(api_keys::operations())
         .merge(machine_keys::operations())
 }
 

@@ -7,7 +7,6 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{ActiveIssuers, Principal, Realm, StandingSession};
-use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
 use narthex_engine::Runtime;
@@ -18,8 +17,10 @@ use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_engine::pipeline;
 use narthex_engine::respond::Refusal;
 use narthex_engine::session;
+use narthex_engine::{Bucket, ConnectionSettings, Step};
 use narthex_explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::{IssuerHealth, Refreshed};
+use narthex_ops::issuer_tags::IssuerTagRules;
 use narthex_ops::sessions::SessionLimits;
 use narthex_ops::{
     GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, SignInAnswer, SignInBegin,
@@ -126,6 +127,17 @@ impl GatewayApi for EngineGateway {
         lists
     }
 
+    fn tag_rules(&self, issuer: &str) -> Option<IssuerTagRules> {
+        let runtime = self.0.runtime.load();
+        let issuer = runtime.by_name.get(issuer)?;
+        Some(IssuerTagRules {
+            issuer: issuer.name.clone(),
+            realm: issuer.realm.clone(),
+            platform_admin: issuer.policy.platform_admin_tags.clone(),
+            patterns: issuer.policy.tag_patterns.clone(),
+        })
+    }
+
     fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
         let runtime = self.0.runtime.load();
         runtime
@@ -225,6 +237,10 @@ impl GatewayApi for EngineGateway {
             audience: runtime.audience(route.index).to_owned(),
         });
         bodies.collect()
+    }
+
+    fn decisions(&self, step: Step, from_ms: i64, until_ms: i64) -> Vec<Bucket> {
+        self.0.metrics.tally.buckets(step, from_ms, until_ms)
     }
 
     async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal> {

@@ -1,10 +1,14 @@
 //! The decision that a door acts on: made by the configuration that is in use at its end, and reported.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use narthex_decision::Reason;
+use narthex_directory::IssuerName;
+use narthex_tally::ToCount;
 use tokio::time::Instant;
 
+use crate::cache::by_token::Caller;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::{Door, Inbound};
@@ -60,8 +64,9 @@ pub async fn decide(
         Ok(passed) => (Ok(passed), passed.request_id.as_str()),
         Err((refusal, request_id)) => (Err(refusal), request_id.as_str()),
     };
+    let now_ms = engine.clock.now_ms();
+    tally(engine, runtime, inbound, told, now_ms);
     if let Err((refusal, request_id)) = &outcome {
-        let now_ms = engine.clock.now_ms();
         engine.issuer_refusals.note(refusal, inbound.door, request_id, now_ms);
     }
     Event::Decided {
@@ -73,6 +78,37 @@ pub async fn decide(
     .tell(&engine.metrics);
     (outcome, newer)
 }
+
+/// Counts a decision by its reason, route and issuer.
+fn tally(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>, told: Result<&Passed, &Refusal>, now_ms: i64) {
+    thread_local! {
+        static PART: usize = PARTS.fetch_add(1, Ordering::Relaxed);
+    }
+    let (reason, route, issuer) = match told {
+        Ok(passed) => {
+            let issuer = passed.answer.caller().and_then(Caller::issuer_name);
+            (None, Some(passed.answer.allowed().route), issuer)
+        }
+        Err(refusal) => {
+            let issuer = refusal.about.as_ref().and_then(|about| about.issuer.as_ref());
+            (
+                Some(refusal.reason.code()),
+                pipeline::route_of(runtime, inbound),
+                issuer,
+            )
+        }
+    };
+    let route = route.and_then(|index| runtime.routes.iter().nth(index));
+    let decision = ToCount {
+        reason,
+        route: route.and_then(|route| route.spec.paths.first()).map(String::as_str),
+        issuer: issuer.map(IssuerName::as_str),
+    };
+    engine.metrics.tally.count(decision, PART.with(|part| *part), now_ms);
+}
+
+/// Number of threads that have counted.
+static PARTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns the refusal of a request on a route that the proxy door cannot forward.
 pub fn no_upstream() -> Refusal {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use narthex_decision::Reason;
+use narthex_tally::DecisionTally;
 
 use self::catalogue::{
     DECISION_SECONDS, DECISIONS, KEY_FETCHES, KEY_SET_AGE, KEYS_USABLE, STORE_WRITES_FAILING, SYNCS, UNFORWARDABLE,
@@ -43,6 +44,8 @@ pub struct Metrics {
     not_forwarded: [(Reason, Counter); AFTER_A_DECISION.len()],
     /// The denials themselves, for those who ask why.
     pub denials: RecentDenials,
+    /// Decisions over time.
+    pub tally: DecisionTally,
 }
 
 struct DoorMetrics {
@@ -89,6 +92,7 @@ impl Metrics {
             doors,
             not_forwarded,
             denials: RecentDenials::default(),
+            tally: DecisionTally::default(),
         }
     }
 

@@ -16,12 +16,11 @@ use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 
 use self::answer::{anonymous, answered};
 use self::authenticate::token;
-pub use self::authenticate::who;
-pub use self::authenticate::{revoked, who};
 pub(crate) use self::authenticate::{embedded_issuer, identified, refuse_sync, verify_embedded, verify_id_token};
+pub use self::authenticate::{revoked, who};
 use self::method_override::refuse_override;
-pub(crate) use self::paths::bad_path;
 use self::paths::unmatched;
+pub(crate) use self::paths::{bad_path, route_of};
 use crate::credentials::Place;
 use crate::engine::Engine;
 use crate::http_rules;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, StandingSession, TagList};
-use narthex_engine::ConnectionSettings;
 use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_engine::respond::Refusal;
+use narthex_engine::{Bucket, ConnectionSettings, Step};
 use narthex_explain::Explanation;
 use narthex_fetch::keys::IssuerHealth;
 use narthex_session::cookie::Secret;
 use serde_json::{Map, Value};
 
+use super::issuer_tags::IssuerTagRules;
 use super::sessions::SessionLimits;
 
 /// The rest of the gateway.
@@ -42,6 +43,9 @@ pub trait GatewayApi: Send + Sync {
     /// The tags that make platform admins, of each issuer.
     fn platform_tags(&self) -> Vec<PlatformTags>;
 
+    /// The tags of the issuer of this name that give roles by themselves.
+    fn tag_rules(&self, issuer: &str) -> Option<IssuerTagRules>;
+
     /// The keys of the issuer of this name.
     fn keys(&self, issuer: &str) -> Option<IssuerHealth>;
 
@@ -57,6 +61,9 @@ pub trait GatewayApi: Send + Sync {
 
     /// The routes, in the order of the configuration.
     fn routes(&self) -> Vec<RouteSummary>;
+
+    /// Counts of this node's decisions in buckets that begin from a time on and before another, the oldest first.
+    fn decisions(&self, step: Step, from_ms: i64, until_ms: i64) -> Vec<Bucket>;
 
     /// Names of the issuers that browsers can sign in at.
     fn sign_in_issuers(&self) -> Vec<String>;

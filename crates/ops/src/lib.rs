@@ -20,6 +20,7 @@ pub mod audit_events;
 mod authentication;
 mod caller;
 pub mod connections;
+pub mod decisions;
 pub mod denials;
 pub mod erasure;
 mod error;

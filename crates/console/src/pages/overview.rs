@@ -1,5 +1,7 @@
 //! `/`: the things to attend to, the issuers, and the latest events; the first steps of a new installation.
 
+mod decisions;
+
 use askama::Template;
 use narthex_console_frame::frame::Frame;
 use narthex_console_frame::paths;
@@ -15,6 +17,7 @@ use narthex_ops::tags::TagListOwner;
 use narthex_ops::users::{self, UserQuery};
 use narthex_ops::{IssuerSummary, OpError, PageRequest, api_keys, issuers, tags, webhooks};
 
+use self::decisions::Chart;
 use super::events::EventRow;
 use super::issuers::State;
 
@@ -32,6 +35,8 @@ struct OverviewPage<'a> {
     count: String,
     issuers: Vec<IssuerRow>,
     events: Vec<EventRow>,
+    /// Decisions over time; `None` for a caller who may not read them.
+    chart: Option<Chart>,
 }
 
 #[derive(Template)]
@@ -110,7 +115,14 @@ pub(super) async fn show(visit: &Visit) -> Answer {
         count,
         issuers: known.iter().map(|issuer| issuer_row(visit, issuer)).collect(),
         events: events(visit).await?,
+        chart: chart(visit)?,
     })
+}
+
+/// Reads the decisions over time; none for a caller who may not read them.
+fn chart(visit: &Visit) -> Result<Option<Chart>, Failed> {
+    let may = visit.may(Action::ReadAudit, None);
+    may.then(|| decisions::chart(visit)).transpose()
 }
 
 const fn all() -> PageRequest {

@@ -15,13 +15,14 @@ use narthex_decision::Reason;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, Edit, ExternalId, IssuerName,
     Keyring as _, Organization, OrganizationId, OrganizationRole, PlatformRole, Principal, Profile, ProviderSession,
-    Realm, ScopedRole, StoreError, SyncPolicy, TagList, TokenFingerprint, Username, sync,
+    Realm, ScopedRole, StoreError, SyncPolicy, TagList, TagPatterns, TokenFingerprint, Username, sync,
 };
-use narthex_engine::{ConnectionSettings, Refusal};
+use narthex_engine::{Bucket, ConnectionSettings, Counted, Refusal, Step};
 use narthex_explain::Explanation;
 use narthex_fetch::keys::{IssuerHealth, SourceKind};
 use narthex_memory::MemoryDirectory;
 use narthex_ops::api_keys::FreshApiKey;
+use narthex_ops::issuer_tags::IssuerTagRules;
 use narthex_ops::organizations::{self, NewOrganization, TagChange, TagsInput};
 use narthex_ops::sessions::{SessionLimits, create_link};
 use narthex_ops::{
@@ -483,6 +484,36 @@ impl GatewayApi for TestGateway {
 
     async fn refresh(&self, _: &str) -> Result<IssuerHealth, RefreshRefusal> {
         Err(RefreshRefusal::NothingToFetch)
+    }
+
+    fn tag_rules(&self, issuer: &str) -> Option<IssuerTagRules> {
+        let issuer = IssuerName::new(issuer).ok()?;
+        let platform = self
+            .platform_tags()
+            .into_iter()
+            .find(|tags| tags.issuer == issuer.as_str())?;
+        Some(IssuerTagRules {
+            issuer,
+            realm: platform.realm,
+            platform_admin: platform.tags,
+            patterns: TagPatterns::default(),
+        })
+    }
+
+    fn decisions(&self, step: Step, from_ms: i64, _: i64) -> Vec<Bucket> {
+        let mut bucket = Bucket {
+            at_ms: from_ms + step.ms(),
+            ..Bucket::default()
+        };
+        for (reason, count) in [(None, 90), (Some("token.expired"), 7), (Some("keys.unavailable"), 3)] {
+            let counted = Counted {
+                reason,
+                route: Some("/v1/{*rest}".into()),
+                issuer: Some("idp".into()),
+            };
+            bucket.counts.insert(counted, count);
+        }
+        vec![bucket]
     }
 
     fn routes(&self) -> Vec<RouteSummary> {

@@ -17,6 +17,8 @@ mod people;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod security;
 #[cfg(test)]
 mod sessions;

@@ -1,8 +1,10 @@
 //! Refusals of paths.
 
-use narthex_decision::{PathProblem, Reason, RequestPath};
+use narthex_decision::{PathProblem, Reason, RequestHost, RequestPath};
 
+use crate::inbound::Inbound;
 use crate::respond::Refusal;
+use crate::runtime::Runtime;
 
 /// Returns the refusal of a path that programs read differently.
 pub(crate) fn bad_path(problem: PathProblem) -> Refusal {
@@ -16,4 +18,15 @@ pub(super) fn unmatched(path: RequestPath<'_>) -> Refusal {
     } else {
         Refusal::new(Reason::RouteUnmatched)
     }
+}
+
+/// Returns the number of the route that a refused request falls under, for counts.
+pub(crate) fn route_of(runtime: &Runtime, inbound: &Inbound<'_>) -> Option<usize> {
+    let path = runtime.routes.path(inbound.path).ok()?;
+    let host = inbound.host.map(RequestHost::parse).transpose().ok()?;
+    let preflight_for = inbound.preflight_for();
+    let found = runtime
+        .routes
+        .find(inbound.method, host, path, preflight_for.as_ref())?;
+    Some(found.route.index)
 }

@@ -12,6 +12,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use narthex_admin::api::{AdminState, router};
 use narthex_admin::ops::api_keys::FreshApiKey;
+use narthex_admin::ops::issuer_tags::IssuerTagRules;
 use narthex_admin::ops::{
     GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder, TokenToExplain,
 };
@@ -19,11 +20,11 @@ use narthex_clock::Clock;
 use narthex_decision::Reason;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
-    Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
+    Principal, Realm, SyncPolicy, TagList, TagPatterns, TokenFingerprint, Username, sync,
 };
 use narthex_engine::inbound::Door;
 use narthex_engine::issuer_refusals::{IssuerRefusal, RefusalStage};
-use narthex_engine::{ConnectionSettings, Refusal};
+use narthex_engine::{Bucket, ConnectionSettings, Counted, Refusal, Step};
 use narthex_explain::{Explanation, IdentityRow};
 use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
 use narthex_memory::MemoryDirectory;
@@ -418,6 +419,36 @@ impl GatewayApi for TestGateway {
             "corporate" => Err(RefreshRefusal::NothingToFetch),
             _ => Err(RefreshRefusal::UnknownIssuer),
         }
+    }
+
+    fn tag_rules(&self, issuer: &str) -> Option<IssuerTagRules> {
+        let issuer = IssuerName::new(issuer).ok()?;
+        let platform = self
+            .platform_tags()
+            .into_iter()
+            .find(|tags| tags.issuer == issuer.as_str())?;
+        Some(IssuerTagRules {
+            issuer,
+            realm: platform.realm,
+            platform_admin: platform.tags,
+            patterns: TagPatterns::default(),
+        })
+    }
+
+    fn decisions(&self, step: Step, from_ms: i64, _: i64) -> Vec<Bucket> {
+        let mut bucket = Bucket {
+            at_ms: from_ms + step.ms(),
+            ..Bucket::default()
+        };
+        for (reason, count) in [(None, 90), (Some("token.expired"), 7), (Some("keys.unavailable"), 3)] {
+            let counted = Counted {
+                reason,
+                route: Some("/v1/{*rest}".into()),
+                issuer: Some("idp".into()),
+            };
+            bucket.counts.insert(counted, count);
+        }
+        vec![bucket]
     }
 
     fn routes(&self) -> Vec<RouteSummary> {
