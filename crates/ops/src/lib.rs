@@ -28,16 +28,17 @@ pub mod explain;
 pub mod external_ids;
 mod gateway_api;
 mod input_rules;
+pub mod issuer_tags;
 pub mod issuers;
 pub mod machine_keys;
 pub mod members;
 pub mod organizations;
 mod paging;
 mod precondition;
+pub mod revocations;
 pub mod routes;
 pub mod search;
 pub mod sessions;
-pub mod revocations;
 pub mod settings;
 mod tag_granted;
 pub mod tags;
@@ -69,11 +70,11 @@ pub struct Operations {
     turns: AllTurns,
     key_uses: KeyUses,
     installation: Arc<Installation>,
+    /// Files that get the events of the audit trail too.
+    audit_files: OnceLock<Vec<String>>,
 }
 
 impl std::fmt::Debug for Operations {
-    /// Files that get the events of the audit trail too.
-    audit_files: OnceLock<Vec<String>>,
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operations")
             .field("clock", &self.clock)
@@ -101,14 +102,14 @@ impl Operations {
         Arc::clone(&self.installation)
     }
 
-    /// The current time, in milliseconds since the epoch.
-    pub fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
     /// Names the files that get the events of the audit trail too, once: an erasure does not reach them, and says so.
     pub fn name_audit_files(&self, files: Vec<String>) {
         // The names of a second call are those of the first: the setting waits for a restart.
         let _ = self.audit_files.set(files);
     }
 
+    /// The current time, in milliseconds since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 }

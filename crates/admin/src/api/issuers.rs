@@ -12,6 +12,7 @@ use narthex_ops::IssuerSummary;
 
 mod keys;
 mod list;
+mod preview;
 mod propose;
 mod read;
 mod refresh;
@@ -27,6 +28,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         .routes(routes!(keys::keys))
         .routes(routes!(refresh::refresh))
         .routes(routes!(refusals::list))
+        .routes(routes!(preview::preview))
 }
 
 /// A trusted issuer, as configured.

@@ -8,6 +8,7 @@ mod explain;
 mod fixture;
 mod grants;
 mod idempotency;
+mod issuer_tags;
 mod issuers;
 mod machine_keys;
 mod matrix;

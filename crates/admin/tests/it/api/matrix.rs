@@ -104,6 +104,8 @@ fn body(operation: &str) -> Option<Value> {
         "update_organization" => json!({"label": "x"}),
         "grant_organization_role" | "grant_team_role" => json!({"role": "admin"}),
         "preview_organization_tags" => json!({"external_member_groups": "x"}),
+        "create_revocation" => json!({"issuer": "idp", "jti": "one"}),
+        "preview_issuer_tags" => json!({}),
         "explain" => json!({"token": "x"}),
         "propose_issuer" => json!({"issuer": "https://id.example.com"}),
         "create_connection" => {

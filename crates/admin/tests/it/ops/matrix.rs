@@ -12,6 +12,7 @@ use narthex_admin::ops::audit_events::{self, EventQuery, ExportFormat};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
+use narthex_admin::ops::issuer_tags::IssuerTagChange;
 use narthex_admin::ops::issuers::IssuerSample;
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
@@ -19,13 +20,14 @@ use narthex_admin::ops::organizations::deletion::{self, DeletionTerms};
 use narthex_admin::ops::organizations::{
     self, NewOrganization, OrganizationChange, OrganizationQuery, TagChange, TagsInput,
 };
+use narthex_admin::ops::revocations::TokensToRevoke;
 use narthex_admin::ops::sessions::{self, BearerText, SessionQuery, SignInCredential};
 use narthex_admin::ops::teams::{self, NewTeam, TeamChange};
 use narthex_admin::ops::users::{self, NewUser, UserChange, UserQuery};
 use narthex_admin::ops::webhooks::{self, NewSigningKey, NewWebhook, SignatureScheme, WebhookChange};
 use narthex_admin::ops::{
-    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, denials, erasure, explain, external_ids, issuers,
-    routes, search, settings, tags,
+    Caller, ExpectedVersion, OpError, PageRequest, TokenToExplain, decisions, denials, erasure, explain, external_ids,
+    issuer_tags, issuers, revocations, routes, search, settings, tags,
 };
 use narthex_directory::{
     DenialRecord, Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
@@ -450,6 +452,16 @@ async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
             .await
             .map(drop),
         "list_role_changes" => as_of::changes_per_day(caller, "acme", 90).await.map(drop),
+        "read_decisions" => decisions::read(caller, None, None).map(drop),
+        "list_revocations" => revocations::list(caller, page()).await.map(drop),
+        "create_revocation" => {
+            let one = TokensToRevoke::Id("one".to_owned());
+            revocations::revoke(caller, "idp", one, None).await.map(drop)
+        }
+        "preview_issuer_tags" => {
+            let change = IssuerTagChange::default();
+            issuer_tags::preview(caller, "idp", change, page()).await.map(drop)
+        }
         "list_denials" => denials::list(caller, page()).await.map(drop),
         "read_denial" => denials::read(caller, REQUEST).await.map(drop),
         "list_grants" => {
