@@ -16,7 +16,7 @@ use super::precondition::ExpectedVersion;
 pub mod deletion;
 mod tag_preview;
 
-pub use tag_preview::{RoleChange, TagPreview, preview};
+pub use tag_preview::{CONFIRM_ABOVE, PreviewTotals, RoleChange, TagPreview, preview};
 
 /// Names of the three lists of tags and
 /// `tag_patterns`.
@@ -148,6 +148,8 @@ pub struct OrganizationChange {
     pub status: Edit<OrganizationStatus>,
     /// Reason, for the audit trail.
     pub why: Option<String>,
+    /// `true` to change tags that more than [`CONFIRM_ABOVE`] users carry.
+    pub confirm: bool,
 }
 
 impl OrganizationChange {
@@ -309,6 +311,9 @@ pub async fn update(
     // A change of one list must not undo a concurrent change of another: the lists were derived from this version.
     let (tags, read_at) = if change.tags.is_given() {
         let tags = change.tags.clone().applied_to(&organization.tags)?;
+        if !change.confirm {
+            tag_preview::check_confirmed(permit, &organization, &tags).await?;
+        }
         (Some(tags), Some(organization.version))
     } else {
         (None, None)

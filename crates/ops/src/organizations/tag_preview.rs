@@ -1,14 +1,17 @@
 //! Preview of a change of an organization's lists of tags: the users whose role would change.
 
+use std::collections::HashSet;
+
 use narthex_decision::Action;
 use narthex_directory::{
     Among, Carrier, CarrierFilter, Cursor, EffectiveGrant, Listing, Organization, OrganizationRole, OrganizationTags,
-    Scope, ScopedRole, SourceKind, UserId, Username,
+    PAGE_LIMIT_MAX, Page, Scope, ScopedRole, SourceKind, UserId, Username,
 };
 
 use super::TagChange;
 use crate::caller::{Caller, Permit};
 use crate::error::OpError;
+use crate::members::{self, Group};
 use crate::paging::PageRequest;
 
 /// Effect of a change on one user at their next token.
@@ -43,7 +46,28 @@ pub struct TagPreview {
     pub others_gaining: Option<usize>,
     /// Tags that the change adds and that no token of the realm ever carried: perhaps misspelt. Given on the first page.
     pub never_seen: Vec<String>,
+    /// Number of users who would gain and who would lose. Given on the first page.
+    pub totals: Option<PreviewTotals>,
+    /// `true` if no admin of the organization would be left. Given on the first page.
+    pub loses_last_admin: bool,
 }
+
+/// Numbers of users whose role would change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PreviewTotals {
+    /// Users who would gain a role, or a higher one.
+    pub gaining: usize,
+    /// Users who would lose their role, or keep a lower one.
+    pub losing: usize,
+    /// `false` if more users carry the tags than were examined, so that there may be more.
+    pub is_exact: bool,
+}
+
+/// Number of users who carry touched tags above which a change needs to be confirmed.
+pub const CONFIRM_ABOVE: usize = 100;
+
+/// Maximum number of users who are examined for the totals.
+const EXAMINED_MAX: usize = 1_000;
 
 /// Maximum number of others that are counted.
 const OTHERS_MAX: usize = 10_000;
@@ -87,6 +111,10 @@ pub async fn preview(
         preview.others_gaining = Some(permit.directory().count_carriers(gaining, OTHERS_MAX).await?);
     }
     if touched.is_empty() {
+        preview.totals = is_first.then_some(PreviewTotals {
+            is_exact: true,
+            ..PreviewTotals::default()
+        });
         return Ok(preview);
     }
     if is_first {
@@ -94,6 +122,16 @@ pub async fn preview(
     }
     let among = if sees_all { Among::Everybody } else { members };
     let filter = carrying(touched.clone(), among);
+    if is_first {
+        let (changes, is_exact) = examine(permit, (&organization, &then), &touched, filter.clone()).await?;
+        let losing = changes.iter().filter(|change| change.after < change.before).count();
+        preview.totals = Some(PreviewTotals {
+            gaining: changes.len().saturating_sub(losing),
+            losing,
+            is_exact,
+        });
+        preview.loses_last_admin = loses_last_admin(caller, &organization, &changes).await?;
+    }
     let Listing { items, next_cursor } = permit.directory().carriers(filter, page).await?;
     for carrier in items {
         let changed = difference(permit, &organization, &then, &touched, carrier).await?;
@@ -101,6 +139,83 @@ pub async fn preview(
     }
     preview.next_cursor = next_cursor;
     Ok(preview)
+}
+
+/// Returns the users whose role would change, among the first that carry touched tags, and whether these are all.
+async fn examine(
+    permit: Permit<'_>,
+    (organization, then): (&Organization, &OrganizationTags),
+    touched: &[String],
+    filter: CarrierFilter,
+) -> Result<(Vec<RoleChange>, bool), OpError> {
+    let (mut changes, mut examined, mut page) = (Vec::new(), 0, Page::first(PAGE_LIMIT_MAX));
+    loop {
+        let Listing { items, next_cursor } = permit.directory().carriers(filter.clone(), page).await?;
+        examined += items.len();
+        for carrier in items {
+            changes.extend(difference(permit, organization, then, touched, carrier).await?);
+        }
+        match next_cursor {
+            None => return Ok((changes, true)),
+            Some(_) if examined >= EXAMINED_MAX => return Ok((changes, false)),
+            Some(cursor) => page = Page::after(cursor, PAGE_LIMIT_MAX),
+        }
+    }
+}
+
+/// Tests whether no admin of the organization would be left. An organization with more members than fit on a page is
+/// taken to have another one.
+async fn loses_last_admin(
+    caller: &Caller,
+    organization: &Organization,
+    changes: &[RoleChange],
+) -> Result<bool, OpError> {
+    let admin = Some(OrganizationRole::Admin);
+    let demoted = changes
+        .iter()
+        .filter(|change| change.before == admin && change.after != admin);
+    let demoted: HashSet<UserId> = demoted.map(|change| change.user).collect();
+    if demoted.is_empty() || changes.iter().any(|change| change.after == admin) {
+        return Ok(false);
+    }
+    let all = PageRequest {
+        cursor: None,
+        limit: Some(PAGE_LIMIT_MAX),
+    };
+    let group = Group::Organization(organization.name.as_str());
+    let members = members::list(caller, group, all).await?.members;
+    let stays = members.items.iter().any(|member| {
+        matches!(member.role, ScopedRole::Organization(_, OrganizationRole::Admin))
+            && !demoted.contains(&member.user.id)
+    });
+    Ok(!stays && members.next_cursor.is_none())
+}
+
+/// Checks that a change of tags was confirmed if many users carry the tags.
+///
+/// # Errors
+///
+/// When it needs to be confirmed, or the directory fails.
+pub(super) async fn check_confirmed(
+    permit: Permit<'_>,
+    organization: &Organization,
+    then: &OrganizationTags,
+) -> Result<(), OpError> {
+    let touched = touched(&organization.tags, then);
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let filter = CarrierFilter {
+        realm: organization.realm.clone(),
+        tags: touched,
+        among: Among::Everybody,
+    };
+    if permit.directory().count_carriers(filter, CONFIRM_ABOVE + 1).await? > CONFIRM_ABOVE {
+        return Err(OpError::Conflict(
+            "the last tokens of more than 100 users carry these tags; look at the preview, and send `\"confirm\": true`",
+        ));
+    }
+    Ok(())
 }
 
 /// Returns the tags that a change adds and that no token of the realm ever carried.

@@ -78,6 +78,22 @@ pub(crate) struct PreviewPage {
     others_gaining: Option<usize>,
     /// Tags that the change adds and that no token of the realm ever carried: perhaps misspelt. Given on the first page.
     never_seen: Vec<String>,
+    /// Number of users who would gain and who would lose. Given on the first page.
+    #[schema(required)]
+    totals: Option<PreviewTotalsBody>,
+    /// `true` if no admin of the organization would be left. Given on the first page.
+    loses_last_admin: bool,
+}
+
+/// Numbers of users whose role would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreviewTotalsBody {
+    /// Users who would gain a role, or a higher one.
+    gaining: usize,
+    /// Users who would lose their role, or keep a lower one.
+    losing: usize,
+    /// `false` if more than 1,000 users carry the tags: only those were examined, and there may be more.
+    exact: bool,
 }
 
 /// Previews a change of an organization's tags
@@ -124,6 +140,12 @@ impl From<TagPreview> for PreviewPage {
             next_cursor: preview.next_cursor.map(|cursor| cursor.to_string()),
             others_gaining: preview.others_gaining,
             never_seen: preview.never_seen,
+            totals: preview.totals.map(|totals| PreviewTotalsBody {
+                gaining: totals.gaining,
+                losing: totals.losing,
+                exact: totals.is_exact,
+            }),
+            loses_last_admin: preview.loses_last_admin,
         }
     }
 }

@@ -69,6 +69,10 @@ pub(crate) struct OrganizationChange {
     /// Reason for the change, kept in its audit event.
     #[serde(default)]
     why: Option<String>,
+    /// `true` to change tags that the last tokens of more than 100 users carry. Without it, such a change is refused (409):
+    /// look at the preview first.
+    #[serde(default)]
+    confirm: bool,
 }
 
 /// Updates an organization
@@ -113,6 +117,7 @@ impl From<OrganizationChange> for organizations::OrganizationChange {
             membership: change.membership.into_edit(),
             status: change.status.into_edit(),
             why: change.why,
+            confirm: change.confirm,
         }
     }
 }

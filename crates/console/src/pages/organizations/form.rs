@@ -301,6 +301,8 @@ pub(super) fn change(fields: &Fields) -> Result<OrganizationChange, Failed> {
         },
         status: Edit::Keep,
         why: None,
+        // The page before it shows the preview.
+        confirm: true,
     })
 }
 

@@ -66,7 +66,10 @@ async fn no_change_changes_nobody() {
             .expect(200);
         assert_eq!(
             page,
-            json!({"items": [], "next_cursor": null, "others_gaining": null, "never_seen": []})
+            json!({
+                "items": [], "next_cursor": null, "others_gaining": null, "never_seen": [],
+                "totals": {"gaining": 0, "losing": 0, "exact": true}, "loses_last_admin": false,
+            })
         );
     }
 }
@@ -136,4 +139,32 @@ async fn sec_preview_names_members_only() {
         (&rest["next_cursor"], &rest["others_gaining"]),
         (&json!(null), &json!(null))
     );
+}
+
+#[tokio::test]
+async fn a_preview_has_totals_and_a_large_change_needs_to_be_confirmed() {
+    let api = Fixture::new().await;
+    let body = json!({"name": "acme", "realm": "main", "external_admin_groups": "owners"});
+    api.post("/organizations", body).await;
+    api.sign_in("boss", &["owners"]).await;
+    for number in 0..101 {
+        api.sign_in(&format!("user-{number}"), &["staff"]).await;
+    }
+    let change = json!({"external_admin_groups": "", "external_member_groups": "staff"});
+    let preview = api
+        .call("POST", "/organizations/acme/preview", Some(change.clone()))
+        .await
+        .expect(200);
+    assert_eq!(preview["totals"], json!({"gaining": 101, "losing": 1, "exact": true}));
+    assert_eq!(preview["loses_last_admin"], true);
+    api.call("PATCH", "/organizations/acme", Some(change.clone()))
+        .await
+        .problem(409, "resource.conflict");
+    let mut confirmed = change;
+    confirmed["confirm"] = true.into();
+    api.call("PATCH", "/organizations/acme", Some(confirmed))
+        .await
+        .expect(200);
+    let small = json!({"external_executor_groups": "nobody"});
+    api.call("PATCH", "/organizations/acme", Some(small)).await.expect(200);
 }
