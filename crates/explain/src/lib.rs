@@ -23,21 +23,22 @@ use self::cure::token::Examined;
 use self::introspected::explained_opaque;
 use self::request::{matched, route_of, route_problem};
 pub use self::request::{parse_request, pasted_token};
+use self::revoked::revoked;
 use narthex_engine::event::quoted;
 use narthex_engine::identity;
 use narthex_engine::machine_key::is_machine_key;
 use narthex_engine::opaque;
 use narthex_engine::organization;
-use narthex_engine::pipeline::revoked as revoked_token;
 use narthex_engine::request_facts::OwnedRequestFacts;
 use narthex_engine::respond::{self, Refusal};
-use narthex_engine::{IssuerRuntime, Revocations, Runtime};
+use narthex_engine::{IssuerRuntime, Runtime};
 use narthex_fetch::keys::{ROUNDS, may_be_mended};
 
 mod cure;
 mod introspected;
 mod machine_key;
 mod request;
+mod revoked;
 mod rows;
 
 pub use cure::{Cure, CureKind, IssuerChoice, RouteChoice, TagChoice};
@@ -171,11 +172,7 @@ pub async fn explain(
     }
 
     let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
-    if let Some(issuer) = issuer
-        && may_be_good(&inspection)
-    {
-        problems.extend(revoked(directory, issuer, &inspection, token).await);
-    }
+    problems.extend(revoked(directory, issuer, &inspection, token).await);
     let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
     if let (Some(preview), Some(claims)) = (&preview, cure::token::claims(&inspection)) {
         let (rules, fields): (Vec<_>, Vec<_>) =
@@ -205,40 +202,6 @@ pub async fn explain(
     }
     told.answer = answer(problems);
     told
-}
-
-/// Returns the problem of a token that an administrator revoked.
-async fn revoked(
-    directory: &dyn Directory,
-    issuer: &IssuerRuntime,
-    inspection: &Inspection,
-    token: &str,
-) -> Option<Problem> {
-    let revocations = Revocations::default();
-    if let Err(error) = revocations.learn(directory).await {
-        return Some(undecided(&SyncError::Store(error)));
-    }
-    let claims = cure::token::claims(inspection)?;
-    let issued_at_ms = match &inspection.claims {
-        InspectedClaims::Verified(verified) => verified.issued_at_ms(),
-        _ => claims
-            .get("iat")
-            .and_then(serde_json::Value::as_i64)
-            .map(|seconds| seconds.saturating_mul(1_000)),
-    };
-    let facts = narthex_engine::TokenFacts {
-        issuer: &issuer.name,
-        id: claims.get("jti").and_then(serde_json::Value::as_str),
-        issued_at_ms,
-    };
-    let is_revoked = revocations.refuses(facts, || narthex_engine::content_name(token));
-    let cure = || {
-        Cure::new(
-            CureKind::Token,
-            "sign in again, for a new token; this one was revoked for good",
-        )
-    };
-    is_revoked.then(|| Problem::new(revoked_token(), Some(cure())))
 }
 
 /// Inspects the token as a door would: if its key is missing, the issuer is asked for newer keys, if the key cache
