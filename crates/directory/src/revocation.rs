@@ -37,16 +37,6 @@ impl Revocation {
         }
     }
 
-    /// Reads tokens back from their parts. For stores.
-    pub fn tokens_of(kind: &str, value: String, before_ms: Option<i64>) -> Option<RevokedTokens> {
-        Some(match (kind, before_ms) {
-            ("jti", None) => RevokedTokens::Id(value),
-            ("content", None) => RevokedTokens::Content(value),
-            ("issuer", Some(before_ms)) => RevokedTokens::IssuedBefore(before_ms),
-            _ => return None,
-        })
-    }
-
     /// Tests whether tokens can be revoked by this `jti`. Others count as without one.
     pub fn is_id(text: &str) -> bool {
         check_text("jti", text).is_ok()

@@ -1,6 +1,6 @@
-//! The table of revocations: its columns, the records read from its rows, and the statements that move them.
+//! The table of revocations: its columns, and the records read from its rows.
 
-use narthex_directory::{Answer, Revocation};
+use narthex_directory::{Answer, IssuerName, Revocation, RevokedTokens};
 
 use crate::rows::{Columns, Row, corrupt};
 
@@ -11,14 +11,19 @@ pub const REVOCATION: &str = "r.number, r.issuer, r.kind, r.value, r.issued_befo
 pub fn revocation(row: &dyn Row) -> Answer<(u64, Revocation)> {
     let mut columns = Columns::of(row, "revocation");
     let number = columns.number()?;
-    let issuer = columns.name(narthex_directory::IssuerName::new)?;
+    let issuer = columns.name(IssuerName::new)?;
     let (kind, value) = (columns.text()?, columns.text()?.to_owned());
-    let tokens = Revocation::tokens_of(kind, value, columns.maybe_integer()?);
+    let tokens = match (kind, columns.maybe_integer()?) {
+        ("jti", None) => RevokedTokens::Id(value),
+        ("content", None) => RevokedTokens::Content(value),
+        ("issuer", Some(before_ms)) => RevokedTokens::IssuedBefore(before_ms),
+        _ => return Err(corrupt("revocation", "its kind and its time do not fit")),
+    };
     Ok((
         number,
         Revocation {
             issuer,
-            tokens: tokens.ok_or_else(|| corrupt("revocation", "its kind and its time do not fit"))?,
+            tokens,
             kept_until_ms: columns.maybe_integer()?,
         },
     ))

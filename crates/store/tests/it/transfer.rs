@@ -156,7 +156,7 @@ async fn keys(world: &mut World<'_>, organization: OrganizationId, role: ScopedR
     chain(world).await;
 }
 
-/// The beginning of a hash chain, with a checkpoint and its key.
+/// The beginning of a hash chain, with a checkpoint and its key, and a revoked token.
 async fn chain(world: &World<'_>) {
     let key = AuditKey {
         kid: "two".into(),
@@ -186,6 +186,8 @@ async fn chain(world: &World<'_>) {
     let links = vec![link(1, 8), link(2, 9)];
     let extended = world.directory.extend_chain(0, links, Some(checkpoint)).await;
     assert_eq!(extended, Ok(true));
+    let revocation = narthex_conformance::revocations::of_id("one", Some(world.now_ms));
+    world.directory.revoke(revocation, world.by()).await.unwrap();
 }
 
 /// From one kind of store to the other and back, by way of each: the same lines, so the same digest.

@@ -46,6 +46,7 @@ fn sealed(mut lines: Vec<String>) -> Vec<String> {
         "document",
         "seen_tag",
         "removed_identity",
+        "revocation",
         "erasure_key",
     ];
     for kind in kinds {
@@ -417,6 +418,8 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
             "`hash`: it is no SHA-256 in hex",
         ),
         ("removed_identity", "kind", json!("team"), "`kind`: not a known"),
+        ("revocation", "kind", json!("sid"), "its `kind`, its `value` and its"),
+        ("revocation", "issued_before_ms", json!(1), "its `kind`, its `value` and its"),
         (
             "audit_seal",
             "seals",
