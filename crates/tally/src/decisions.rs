@@ -11,7 +11,7 @@ const SHARDS: usize = 8;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// What is counted apart. Routes and issuers are those of the configuration.
+/// Kind of decisions that is counted apart. Routes and issuers are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Counted {
     /// Code of the reason; `None` for a request that may pass.

@@ -1,4 +1,4 @@
-//! What a node counts of its decisions: how many there were over time, and which refusals the audit trail records.
+//! Counts of a node's decisions over time, and the sample of refusals that the audit trail records.
 //!
 //! **In:** decisions with their times. **Out:** buckets of counts ([`DecisionTally`]) and events ([`RefusalSample`]).
 //!
