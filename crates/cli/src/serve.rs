@@ -402,11 +402,10 @@ impl Running {
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
-        let audit_files = audit_files(&audit);
-        let background = tokio::spawn(background(Arc::clone(&gateway), audit));
+        let background = tokio::spawn(background(Arc::clone(&gateway), audit.clone()));
         let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
-        let services = services(&gateway, console_origin.as_ref(), store)?;
+        let services = services(&gateway, console_origin.as_ref(), store, &audit)?;
         let installation = services.operations.installation();
         let reload = configuration.map(|path| {
             let reload = Reload {
@@ -424,7 +423,6 @@ impl Running {
         });
         let engine = Arc::clone(&gateway.engine);
         let envoy = tokio::spawn(serve_envoy(engine, ext_authz, admin_server.clone(), told()));
-        services.operations.name_audit_files(audit_files);
         let admin = (admin, admin_server);
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), services, admin, told()));
         let public = tokio::spawn(serve(
@@ -451,8 +449,14 @@ impl Running {
 }
 
 /// Services of the admin port: the API and the console.
-fn services(gateway: &Gateway, origin: Option<&WebOrigin>, store: StoreFacts) -> anyhow::Result<AdminServices> {
+fn services(
+    gateway: &Gateway,
+    origin: Option<&WebOrigin>,
+    store: StoreFacts,
+    audit: &Audit,
+) -> anyhow::Result<AdminServices> {
     let mut services = AdminServices::new(&gateway.engine);
+    services.operations.name_audit_files(audit_files(audit));
     services.pages = Some(console::router(&services.operations, origin)?);
     services.operations.installation().set_store(store);
     Ok(services)
