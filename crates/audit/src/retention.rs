@@ -1,8 +1,11 @@
 //! Deletion of events that are too old, with a checkpoint at the cut.
 
-use narthex_directory::{Actor, By, Cursor, DAY_MS, EventFilter, EventOrder, Page, RecordedEvent, StoreError, Trail};
+use narthex_directory::{
+    Actor, AuditEvent, Cursor, DAY_MS, EventFilter, EventOrder, Page, RecordedEvent, StoreError, Trail,
+};
 
 use crate::keeper::ChainKeeper;
+use crate::record::time_text;
 
 /// Largest number of events that one transaction deletes, so that the writer is not held up.
 const EVENTS_PER_TURN: u64 = 2_000;
@@ -26,17 +29,17 @@ impl Retention {
     ///
     /// [`StoreError`], after which the next call goes on.
     pub async fn apply(self, trail: &dyn Trail, keeper: &ChainKeeper, now_ms: i64) -> Result<u64, StoreError> {
-        let by = By {
-            actor: Actor::System,
-            at_ms: now_ms,
-        };
         let mut deleted = 0;
         if let Some(before_ms) = self.events_ms.and_then(|kept_ms| day_before(kept_ms, now_ms)) {
-            deleted += cut(trail, keeper, before_ms, &by).await?;
+            deleted += cut(trail, keeper, before_ms, now_ms).await?;
         }
         if let Some(before_ms) = self.refusals_ms.and_then(|kept_ms| day_before(kept_ms, now_ms)) {
+            let mut event = AuditEvent::new("audit.refusals_deleted", Actor::System, now_ms);
+            event.detail.insert("before".to_owned(), time_text(before_ms).into());
             loop {
-                let count = trail.delete_refusals(before_ms, REFUSALS_PER_TURN, by.clone()).await?;
+                let count = trail
+                    .delete_refusals(before_ms, REFUSALS_PER_TURN, event.clone())
+                    .await?;
                 deleted += count as u64;
                 if count < REFUSALS_PER_TURN {
                     break;
@@ -54,7 +57,7 @@ fn day_before(kept_ms: i64, now_ms: i64) -> Option<i64> {
 }
 
 /// Deletes the beginning of the trail, up to the last event before a time that has none before it that stays.
-async fn cut(trail: &dyn Trail, keeper: &ChainKeeper, before_ms: i64, by: &By) -> Result<u64, StoreError> {
+async fn cut(trail: &dyn Trail, keeper: &ChainKeeper, before_ms: i64, now_ms: i64) -> Result<u64, StoreError> {
     let kept = first(trail, Some(before_ms)).await?;
     let end = trail.chain_end().await?.map_or(0, |end| end.sequence);
     let until = kept.map_or(end, |kept| kept.sequence.saturating_sub(1)).min(end);
@@ -68,10 +71,9 @@ async fn cut(trail: &dyn Trail, keeper: &ChainKeeper, before_ms: i64, by: &By) -
         let Some(link) = links.first().filter(|link| link.sequence == cut) else {
             return Ok(deleted);
         };
-        match trail
-            .cut_trail(keeper.key().checkpoint(*link, by.at_ms), by.clone())
-            .await?
-        {
+        let mut event = AuditEvent::new("audit.cut", Actor::System, now_ms);
+        event.detail.insert("until".to_owned(), cut.into());
+        match trail.cut_trail(keeper.key().checkpoint(*link, now_ms), event).await? {
             // Another node was quicker.
             0 => return Ok(deleted),
             events => deleted += events,

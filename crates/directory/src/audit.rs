@@ -9,12 +9,10 @@ use crate::name::IssuerName;
 
 mod actions;
 mod chain;
-mod retention;
 mod seal;
 
 pub use actions::ACTIONS;
 pub use chain::{AuditKey, ChainHash, ChainLink, Checkpoint};
-pub use retention::{REFUSED, refusals_deleted_event, trail_cut_event};
 pub use seal::{Seal, SealKey, SealedEvent, Seals, seal_at};
 
 /// Actor of an event or a command.
@@ -142,6 +140,9 @@ pub struct RecordedEvent {
     /// Seals that stand for its personal values in the hash chain; empty before it is sealed, and if it has none.
     pub seals: Seals,
 }
+
+/// Action of a refused request, the one kind of event that may stay for a shorter time than the others.
+pub const REFUSED: &str = "request.refused";
 
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 86_400_000;

@@ -56,8 +56,7 @@ mod webhook;
 pub use active_issuers::ActiveIssuers;
 pub use audit::{
     ACTIONS, Actor, AuditEvent, AuditKey, By, ChainHash, ChainLink, Checkpoint, DAY_MS, DayChanges, EventFilter,
-    EventOrder, REFUSED, RecordedEvent, Seal, SealKey, SealedEvent, Seals, refusals_deleted_event, seal_at,
-    trail_cut_event,
+    EventOrder, REFUSED, RecordedEvent, Seal, SealKey, SealedEvent, Seals, seal_at,
 };
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::MemoryDirectory;
 use narthex_directory::By;
+use narthex_directory::REFUSED;
 use narthex_directory::rules;
 use narthex_directory::{Answer, Trail};
 use narthex_directory::{AuditEvent, EventFilter, RecordedEvent};
@@ -14,7 +15,6 @@ use narthex_directory::{DAY_MS, DayChanges};
 use narthex_directory::{DENIALS_KEPT_MS, DenialRecord, denial_cursor, time_key};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{OrganizationId, UserId};
-use narthex_directory::{REFUSED, refusals_deleted_event, trail_cut_event};
 use narthex_directory::{SealKey, SealedEvent, SecretBytes};
 
 /// Records that are kept beside the events.
@@ -125,7 +125,7 @@ impl Trail for MemoryDirectory {
         Ok(())
     }
 
-    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+    async fn cut_trail(&self, cut: Checkpoint, mut event: AuditEvent) -> Answer<u64> {
         let mut state = self.lock();
         let is_link = |link: &ChainLink| (link.sequence, link.hash) == (cut.sequence, cut.hash);
         let events = state.events.iter().filter(|recorded| recorded.sequence <= cut.sequence);
@@ -133,7 +133,8 @@ impl Trail for MemoryDirectory {
         if events == 0 || !state.trail.chain.iter().any(is_link) {
             return Ok(0);
         }
-        state.record(trail_cut_event(cut.sequence, events, &by));
+        event.detail.insert("events".to_owned(), events.into());
+        state.record(event);
         state.events.retain(|recorded| recorded.sequence > cut.sequence);
         state.trail.chain.retain(|link| link.sequence >= cut.sequence);
         state.trail.checkpoints.retain(|known| known.sequence > cut.sequence);
@@ -141,15 +142,16 @@ impl Trail for MemoryDirectory {
         Ok(events)
     }
 
-    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, mut event: AuditEvent) -> Answer<usize> {
         let mut state = self.lock();
         let linked = state.trail.chain.last().map_or(0, |link| link.sequence);
-        let old = state.events.iter().filter(|RecordedEvent { sequence, event, .. }| {
-            event.action == REFUSED && event.at_ms < before_ms && *sequence <= linked
+        let old = state.events.iter().filter(|recorded| {
+            recorded.event.action == REFUSED && recorded.event.at_ms < before_ms && recorded.sequence <= linked
         });
         let old: Vec<u64> = old.map(|recorded| recorded.sequence).take(limit).collect();
         if !old.is_empty() {
-            state.record(refusals_deleted_event(&old, &by));
+            event.detail.insert("events".to_owned(), old.len().into());
+            state.record(event);
             let is_old = |sequence: u64| old.binary_search(&sequence).is_ok();
             state.events.retain(|recorded| !is_old(recorded.sequence));
             state.trail.checkpoints.retain(|known| !is_old(known.sequence));

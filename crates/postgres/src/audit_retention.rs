@@ -1,6 +1,6 @@
 //! Deletion of audit events that are too old.
 
-use narthex_directory::{By, Checkpoint, REFUSED, refusals_deleted_event, trail_cut_event};
+use narthex_directory::{AuditEvent, Checkpoint, REFUSED};
 
 use super::audit_chain;
 use super::error::Outcome;
@@ -9,7 +9,7 @@ use super::session::{Command, Tx, Value};
 use narthex_tables::columns::integer;
 use narthex_tables::rows::Columns;
 
-pub(super) async fn cut(tx: &mut Tx, cut: &Checkpoint, by: &By) -> Outcome<u64> {
+pub(super) async fn cut(tx: &mut Tx, cut: &Checkpoint, mut event: AuditEvent) -> Outcome<u64> {
     let until = integer(cut.sequence);
     let sql = "SELECT count(*) FROM audit_events e WHERE e.sequence <= $1 \
                AND EXISTS (SELECT 1 FROM audit_links l WHERE l.sequence = $1 AND l.hash = $2)";
@@ -20,7 +20,8 @@ pub(super) async fn cut(tx: &mut Tx, cut: &Checkpoint, by: &By) -> Outcome<u64> 
         return Ok(0);
     }
     // INVARIANT: this event is the newest, so that the number after the last is not given again.
-    tx.record(trail_cut_event(cut.sequence, events, by)).await?;
+    event.detail.insert("events".to_owned(), events.into());
+    tx.record(event).await?;
     for sql in [
         "DELETE FROM audit_events WHERE sequence <= $1",
         "DELETE FROM audit_seals WHERE sequence <= $1",
@@ -33,7 +34,12 @@ pub(super) async fn cut(tx: &mut Tx, cut: &Checkpoint, by: &By) -> Outcome<u64> 
     Ok(events)
 }
 
-pub(super) async fn delete_refusals(tx: &mut Tx, before_ms: i64, limit: usize, by: &By) -> Outcome<usize> {
+pub(super) async fn delete_refusals(
+    tx: &mut Tx,
+    before_ms: i64,
+    limit: usize,
+    mut event: AuditEvent,
+) -> Outcome<usize> {
     let sql = format!(
         "SELECT e.sequence FROM audit_events e WHERE e.action = '{REFUSED}' AND e.at_ms < $1 \
          AND e.sequence <= (SELECT coalesce(max(l.sequence), 0) FROM audit_links l) ORDER BY e.sequence LIMIT $2"
@@ -45,7 +51,8 @@ pub(super) async fn delete_refusals(tx: &mut Tx, before_ms: i64, limit: usize, b
         return Ok(0);
     }
     // INVARIANT: this event is the newest, so that the number after the last is not given again.
-    tx.record(refusals_deleted_event(&old, by)).await?;
+    event.detail.insert("events".to_owned(), old.len().into());
+    tx.record(event).await?;
     let sequences: Vec<i64> = old.iter().map(|sequence| integer(*sequence)).collect();
     for sql in [
         "DELETE FROM audit_events WHERE sequence = ANY($1::bigint[])",

@@ -82,16 +82,16 @@ impl Trail for PostgresDirectory {
         Ok(tx.commit(&self.shared.versions).await?)
     }
 
-    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
+    async fn cut_trail(&self, cut: Checkpoint, event: AuditEvent) -> Answer<u64> {
         let mut tx = self.begin().await?;
-        let events = audit_retention::cut(&mut tx, &cut, &by).await?;
+        let events = audit_retention::cut(&mut tx, &cut, event).await?;
         tx.commit(&self.shared.versions).await?;
         Ok(events)
     }
 
-    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, event: AuditEvent) -> Answer<usize> {
         let mut tx = self.begin().await?;
-        let deleted = audit_retention::delete_refusals(&mut tx, before_ms, limit, &by).await?;
+        let deleted = audit_retention::delete_refusals(&mut tx, before_ms, limit, event).await?;
         tx.commit(&self.shared.versions).await?;
         Ok(deleted)
     }

@@ -1,6 +1,6 @@
 //! Deletion of audit events that are too old.
 
-use narthex_directory::{By, Checkpoint, REFUSED, refusals_deleted_event, trail_cut_event};
+use narthex_directory::{AuditEvent, Checkpoint, REFUSED};
 use rusqlite::params;
 
 use super::audit_chain;
@@ -11,7 +11,7 @@ use super::writer::Tx;
 use narthex_tables::columns::integer;
 use narthex_tables::rows::Columns;
 
-pub(super) fn cut(tx: &Tx<'_>, cut: &Checkpoint, by: &By) -> Outcome<u64> {
+pub(super) fn cut(tx: &Tx<'_>, cut: &Checkpoint, mut event: AuditEvent) -> Outcome<u64> {
     let until = integer(cut.sequence);
     let is_link = tx
         .prepare_cached("SELECT 1 FROM audit_links WHERE sequence = ?1 AND hash = ?2")?
@@ -23,7 +23,8 @@ pub(super) fn cut(tx: &Tx<'_>, cut: &Checkpoint, by: &By) -> Outcome<u64> {
         return Ok(0);
     }
     // INVARIANT: this event is the newest, so that the number after the last is not given again.
-    change::record(tx, trail_cut_event(cut.sequence, events.unsigned_abs(), by))?;
+    event.detail.insert("events".to_owned(), events.into());
+    change::record(tx, event)?;
     for sql in [
         "DELETE FROM audit_events WHERE sequence <= ?1",
         "DELETE FROM audit_seals WHERE sequence <= ?1",
@@ -36,7 +37,7 @@ pub(super) fn cut(tx: &Tx<'_>, cut: &Checkpoint, by: &By) -> Outcome<u64> {
     Ok(events.unsigned_abs())
 }
 
-pub(super) fn delete_refusals(tx: &Tx<'_>, before_ms: i64, limit: usize, by: &By) -> Outcome<usize> {
+pub(super) fn delete_refusals(tx: &Tx<'_>, before_ms: i64, limit: usize, mut event: AuditEvent) -> Outcome<usize> {
     let sql = format!(
         "SELECT e.sequence FROM audit_events e WHERE e.action = '{REFUSED}' AND e.at_ms < ?1 \
          AND e.sequence <= (SELECT coalesce(max(l.sequence), 0) FROM audit_links l) ORDER BY e.sequence LIMIT ?2"
@@ -49,7 +50,8 @@ pub(super) fn delete_refusals(tx: &Tx<'_>, before_ms: i64, limit: usize, by: &By
         return Ok(0);
     }
     // INVARIANT: this event is the newest, so that the number after the last is not given again.
-    change::record(tx, refusals_deleted_event(&old, by))?;
+    event.detail.insert("events".to_owned(), old.len().into());
+    change::record(tx, event)?;
     for sql in [
         "DELETE FROM audit_events WHERE sequence = ?1",
         "DELETE FROM audit_seals WHERE sequence = ?1",

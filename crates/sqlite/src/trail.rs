@@ -80,13 +80,13 @@ impl Trail for SqliteDirectory {
         self.writer.write(move |tx| seals::seal(tx, &events)).await
     }
 
-    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
-        self.writer.write(move |tx| audit_retention::cut(tx, &cut, &by)).await
+    async fn cut_trail(&self, cut: Checkpoint, event: AuditEvent) -> Answer<u64> {
+        self.writer.write(move |tx| audit_retention::cut(tx, &cut, event)).await
     }
 
-    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, event: AuditEvent) -> Answer<usize> {
         self.writer
-            .write(move |tx| audit_retention::delete_refusals(tx, before_ms, limit, &by))
+            .write(move |tx| audit_retention::delete_refusals(tx, before_ms, limit, event))
             .await
     }
 

@@ -63,7 +63,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ),
     (
         "audit.refusals_deleted",
-        "Refusals in the audit trail were deleted because of their age; the detail has the first and the last number and how many.",
+        "Refusals in the audit trail were deleted because of their age; the detail has the time before which they were and how many.",
     ),
     (
         "request.refused",

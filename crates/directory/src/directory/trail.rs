@@ -57,13 +57,13 @@ pub trait Trail: Send + Sync {
     async fn seal_events(&self, events: Vec<SealedEvent>) -> Answer<()>;
 
     /// Deletes the events up to that of a checkpoint, with their seals, links and checkpoints. The checkpoint is stored and
-    /// its link stays, so that the chain goes on from there. Returns the number of events; 0, and nothing is changed, if the
+    /// its link stays, so that the chain goes on from there. Records the event, with the number of deleted ones as `events`. Returns that number; 0, and nothing is changed, if the
     /// chain has no such link or nothing stands before it. The newest event stays in any case: numbers are not given twice.
-    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64>;
+    async fn cut_trail(&self, cut: Checkpoint, event: AuditEvent) -> Answer<u64>;
 
     /// Deletes refusals ([`REFUSED`](crate::REFUSED)) from before a time, in milliseconds, that have a link; the oldest first, at
-    /// most `limit`. Their links stay, and the events around them verify as before; checkpoints of them go. Returns how many.
-    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize>;
+    /// most `limit`, and records the event as [`Trail::cut_trail`] does. Their links stay, and the events around them verify as before; checkpoints of them go. Returns how many.
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, event: AuditEvent) -> Answer<usize>;
 
     /// Number of roles in an organization that were granted or closed on each day from that of `from_ms` on, by day. Days
     /// without any are left out.

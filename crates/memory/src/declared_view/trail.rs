@@ -58,12 +58,12 @@ impl Trail for DeclaredView {
         self.inner.seal_events(events).await
     }
 
-    async fn cut_trail(&self, cut: Checkpoint, by: By) -> Answer<u64> {
-        self.inner.cut_trail(cut, by).await
+    async fn cut_trail(&self, cut: Checkpoint, event: AuditEvent) -> Answer<u64> {
+        self.inner.cut_trail(cut, event).await
     }
 
-    async fn delete_refusals(&self, before_ms: i64, limit: usize, by: By) -> Answer<usize> {
-        self.inner.delete_refusals(before_ms, limit, by).await
+    async fn delete_refusals(&self, before_ms: i64, limit: usize, event: AuditEvent) -> Answer<usize> {
+        self.inner.delete_refusals(before_ms, limit, event).await
     }
 
     async fn role_changes_per_day(&self, organization: OrganizationId, from_ms: i64) -> Answer<Vec<DayChanges>> {

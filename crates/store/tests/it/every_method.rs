@@ -568,8 +568,9 @@ impl Caller<'_> {
         self.told("checkpoints");
         let cut = self.directory().last_checkpoint().await.unwrap().unwrap();
         self.told("last_checkpoint");
-        let (now_ms, by) = (self.world.now_ms, self.world.by());
-        assert_eq!(self.directory().cut_trail(cut, by.clone()).await, Ok(1));
+        let now_ms = self.world.now_ms;
+        let told = |action: &str| AuditEvent::new(action, Actor::System, now_ms);
+        assert_eq!(self.directory().cut_trail(cut, told("audit.cut")).await, Ok(1));
         self.told("cut_trail");
         let (number, at_ms) = (link.sequence + 1, now_ms - 1);
         let refused = AuditEvent::new(REFUSED, Actor::System, at_ms);
@@ -579,7 +580,12 @@ impl Caller<'_> {
             self.directory().extend_chain(number - 1, vec![link], None).await,
             Ok(true)
         );
-        assert_eq!(self.directory().delete_refusals(now_ms, 5, by).await, Ok(1));
+        assert_eq!(
+            self.directory()
+                .delete_refusals(now_ms, 5, told("audit.refusals_deleted"))
+                .await,
+            Ok(1)
+        );
         self.told("delete_refusals");
     }
 
