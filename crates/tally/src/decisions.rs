@@ -210,7 +210,7 @@ impl DecisionTally {
 mod tests {
     use super::*;
 
-    const fn decided(reason: Option<&'static str>, route: &str) -> ToCount<'_> {
+    const fn decided<'r>(reason: Option<&'static str>, route: &'r str) -> ToCount<'r> {
         ToCount {
             reason,
             route: Some(route),
