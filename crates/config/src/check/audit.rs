@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use narthex_settings_reader::{Defaulted, Problem, parse_duration};
+
 use super::Check;
 use crate::Audit;
 use crate::file::AuditSection;
-use crate::problem::Problem;
-use crate::read::Defaulted;
-use crate::values::parse_duration;
 
 /// Word for events that are never deleted.
 const FOREVER: &str = "forever";

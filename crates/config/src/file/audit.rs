@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::read::{Defaulted, Optional, section};
+use narthex_settings_reader::{Defaulted, Optional, section};
 
 section! {
     /// Audit trail: how long its events stay in the store, and a file that gets them too.

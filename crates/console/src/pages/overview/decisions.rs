@@ -7,10 +7,10 @@ use narthex_decision::Reason;
 use narthex_engine::Step;
 use narthex_ops::decisions::{self, Decisions};
 
-use crate::problem::Failed;
-use crate::visit::Visit;
-use crate::wording::number::{counted, grouped};
-use crate::wording::reason::in_words;
+use narthex_console_frame::problem::Failed;
+use narthex_console_frame::visit::Visit;
+use narthex_console_frame::wording::number::{counted, grouped};
+use narthex_console_frame::wording::reason::in_words;
 
 /// Ranges of the page: word in the query, label, milliseconds, words.
 const RANGES: [(&str, &str, i64, &str); 3] = [

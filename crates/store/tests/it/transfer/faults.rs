@@ -419,7 +419,12 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
         ),
         ("removed_identity", "kind", json!("team"), "`kind`: not a known"),
         ("revocation", "kind", json!("sid"), "its `kind`, its `value` and its"),
-        ("revocation", "issued_before_ms", json!(1), "its `kind`, its `value` and its"),
+        (
+            "revocation",
+            "issued_before_ms",
+            json!(1),
+            "its `kind`, its `value` and its",
+        ),
         (
             "audit_seal",
             "seals",
