@@ -38,6 +38,7 @@ pub mod logouts;
 pub mod machine_keys;
 pub mod marks;
 pub mod names;
+pub mod one_organization;
 pub mod one_time;
 pub mod order;
 pub mod patterns;
@@ -145,6 +146,10 @@ macro_rules! conformance_suite {
                 sec_a_taken_name_is_not_what_a_tag_pattern_creates,
                 a_listed_tag_and_a_tag_pattern_each_have_a_grant,
                 the_empty_list_removes_what_tag_patterns_gave,
+            }
+            one_organization {
+                an_issuer_of_one_organization_gives_roles_across_realms,
+                sec_grants_of_an_issuer_that_became_one_of_one_organization,
             }
             access {
                 sec_disabled_user,

@@ -224,6 +224,8 @@ pub struct SyncPolicy {
     pub mode: SyncMode,
     /// Limit of changes by sync to one user within a minute. Above it a token only takes away.
     pub changes_per_minute: u32,
+    /// The one organization in which its tokens give roles, for an issuer of one organization.
+    pub organization: Option<OrganizationName>,
 }
 
 /// The safe choice everywhere: the specification's defaults.
@@ -237,6 +239,7 @@ impl Default for SyncPolicy {
             lease_ms: None,
             mode: SyncMode::Enforce,
             changes_per_minute: 60,
+            organization: None,
         }
     }
 }

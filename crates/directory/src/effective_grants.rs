@@ -9,13 +9,14 @@ use crate::command::{Member, UserEntry};
 use crate::desired::{Desired, SyncPolicy};
 use crate::directory::{Answer, TokenSync};
 use crate::grant::{Grant, GrantSource};
-use crate::id::OrganizationId;
-use crate::name::{IssuerName, Realm};
+use crate::id::{OrganizationId, TeamId};
+use crate::name::{IssuerName, OrganizationName, Realm};
 use crate::organization::Organization;
 use crate::plan::SyncPlan;
-use crate::role::{OrganizationRole, PlatformRole, ScopedRole};
+use crate::role::{OrganizationRole, PlatformRole, Scope, ScopedRole};
 use crate::snapshot::TagMatch;
-use crate::tag::{PatternTag, TagList, TagPatterns};
+use crate::tag::PatternTag;
+use crate::team::Team;
 use crate::user::User;
 
 /// Reason for which a grant gives no role.
@@ -33,6 +34,8 @@ pub enum IneffectiveReason {
     OrganizationTag,
     /// No tag pattern of its issuer gives it any more, or the organization takes no roles from tag patterns.
     TagPattern,
+    /// Its issuer is of one organization, and the role is not in that one.
+    OtherOrganization,
 }
 
 impl fmt::Display for IneffectiveReason {
@@ -44,6 +47,7 @@ impl fmt::Display for IneffectiveReason {
             Self::PlatformTag => "its issuer no longer lists the tag in `platform_admin`",
             Self::OrganizationTag => "the organization no longer lists the tag",
             Self::TagPattern => "no tag pattern of its issuer gives it any more",
+            Self::OtherOrganization => "its issuer gives roles in another organization only",
         })
     }
 }
@@ -71,10 +75,8 @@ pub struct EffectiveMember {
 /// Tags that count now, as the token at hand shows them.
 pub(crate) struct Shown<'s> {
     issuer: &'s IssuerName,
-    /// Its issuer's tags that make platform admins.
-    platform: &'s TagList,
-    /// Its issuer's tag patterns.
-    patterns: &'s TagPatterns,
+    /// Its issuer's policy.
+    policy: &'s SyncPolicy,
     /// Tags of the token, each with an organization that lists it.
     matches: &'s [TagMatch],
     /// Tags of the token, each with an organization that a tag pattern names.
@@ -85,8 +87,7 @@ impl<'s> Shown<'s> {
     pub(crate) fn of(desired: &'s Desired, policy: &'s SyncPolicy, plan: &'s SyncPlan) -> Self {
         Self {
             issuer: &desired.issuer,
-            platform: &policy.platform_admin_tags,
-            patterns: &policy.tag_patterns,
+            policy,
             pattern_matches: &plan.pattern_matches,
             matches: &plan.tag_matches,
         }
@@ -104,6 +105,7 @@ pub struct GrantPolicy<'a> {
     now_ms: i64,
     shown: Option<Shown<'a>>,
     organizations: HashMap<OrganizationId, Option<Organization>>,
+    teams: HashMap<TeamId, Option<OrganizationId>>,
 }
 
 impl fmt::Debug for GrantPolicy<'_> {
@@ -124,6 +126,7 @@ impl<'a> GrantPolicy<'a> {
             now_ms,
             shown: None,
             organizations: HashMap::new(),
+            teams: HashMap::new(),
         }
     }
 
@@ -131,6 +134,11 @@ impl<'a> GrantPolicy<'a> {
     pub(crate) fn showing(mut self, shown: Option<Shown<'a>>) -> Self {
         self.shown = shown;
         self
+    }
+
+    /// Takes note of the organizations of these teams, which then need not be looked up.
+    pub(crate) fn know_teams(&mut self, teams: &[Team]) {
+        self.teams.extend(teams.iter().map(|team| (team.id, team.organization)));
     }
 
     /// Returns the grants of users of a realm, each with its effective role.
@@ -200,30 +208,32 @@ impl<'a> GrantPolicy<'a> {
             return Ok(Ok(grant.role));
         };
         let own = self.shown.as_ref().filter(|shown| shown.issuer == issuer);
-        let platform = match own {
-            Some(own) => own.platform,
-            None => match self.issuers.platform_admin_tags(issuer, realm) {
-                Some(tags) => tags,
+        let policy = match own {
+            Some(own) => own.policy,
+            None => match self.issuers.policy(issuer, realm) {
+                Some(policy) => policy,
                 None => return Ok(Err(IneffectiveReason::Issuer)),
             },
         };
+        // SECURITY: asked of every grant, for the issuer may have been one of all organizations when its token gave this one.
+        if let Some(only) = &policy.organization
+            && !self.is_within(grant, only).await?
+        {
+            return Ok(Err(IneffectiveReason::OtherOrganization));
+        }
         match (&grant.source, grant.role) {
             (GrantSource::Tag { tag, .. }, ScopedRole::Organization(id, role)) => {
                 let listed = self.listed(id, tag, role).await?;
                 Ok(listed.ok_or(IneffectiveReason::OrganizationTag))
             }
             (GrantSource::Pattern { tag, .. }, ScopedRole::Organization(id, role)) => {
-                let patterns = match own {
-                    Some(own) => Some(own.patterns),
-                    None => self.issuers.tag_patterns(issuer, realm),
-                };
-                let read = patterns.and_then(|patterns| patterns.read(tag));
+                let read = policy.tag_patterns.read(tag);
                 let given = self.patterned(id, read, role).await?;
                 Ok(given.ok_or(IneffectiveReason::TagPattern))
             }
             // SECURITY: no pattern gives a role on the platform or in a team.
             (GrantSource::Pattern { .. }, _) => Ok(Err(IneffectiveReason::TagPattern)),
-            (GrantSource::Tag { tag, .. }, ScopedRole::Platform(_)) if !platform.contains(tag) => {
+            (GrantSource::Tag { tag, .. }, ScopedRole::Platform(_)) if !policy.platform_admin_tags.contains(tag) => {
                 Ok(Err(IneffectiveReason::PlatformTag))
             }
             _ => Ok(Ok(grant.role)),
@@ -265,6 +275,23 @@ impl<'a> GrantPolicy<'a> {
                     || found.external_id.as_ref() == Some(&read.organization))
         };
         Ok(self.organization(id).await?.is_some_and(is_named).then_some(now))
+    }
+
+    /// Tests whether a grant is on the organization of this name, or on one of its teams.
+    async fn is_within(&mut self, grant: &Grant, only: &OrganizationName) -> Answer<bool> {
+        let id = match grant.scope() {
+            Scope::Platform => None,
+            Scope::Organization(id) => Some(id),
+            Scope::Team(team) => {
+                if !self.teams.contains_key(&team) {
+                    let standing = self.directory.standing(grant.user).await?;
+                    self.know_teams(standing.as_ref().map_or(&[], |standing| &standing.teams));
+                }
+                self.teams.get(&team).copied().flatten()
+            }
+        };
+        let Some(id) = id else { return Ok(false) };
+        Ok(self.organization(id).await?.is_some_and(|found| found.name == *only))
     }
 
     /// Returns an organization, looked up once.

@@ -45,6 +45,7 @@ mod revocation;
 mod role;
 pub mod rules;
 mod session;
+mod single_organization;
 mod snapshot;
 mod sync;
 mod tag;

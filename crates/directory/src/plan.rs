@@ -230,6 +230,8 @@ pub enum Note {
     TooManyOrganizations,
     /// Tokens changed this user so often within a minute that this one only takes away.
     TooManyChanges,
+    /// The claims name another organization than the one that the issuer is of.
+    OtherOrganization,
 }
 
 impl fmt::Display for Note {
@@ -253,6 +255,7 @@ impl fmt::Display for Note {
             }
             Self::PatternRefused => "a tag pattern names an organization that has `tag_patterns = false`",
             Self::TooManyOrganizations => "one token creates at most 100 organizations by tag patterns",
+            Self::OtherOrganization => "the token names another organization than that of its issuer",
             Self::TooManyChanges => {
                 "tokens changed this user as often within a minute as `[limits] sync_changes_per_minute` allows: until the \
                  minute is over, a token takes away what it no longer says and gives nothing"

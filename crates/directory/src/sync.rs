@@ -11,7 +11,8 @@ use crate::id::{NewId, UserId};
 use crate::order::Mark;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;
-use crate::snapshot::{Detail, Standing};
+use crate::single_organization::narrow;
+use crate::snapshot::{Detail, Snapshot, Standing};
 use crate::user::UserStatus;
 
 /// Limit of plans in one sync: the first, and three more where each lost its snapshot (product section 5).
@@ -41,10 +42,7 @@ pub async fn sync(
     ids: &mut dyn NewId,
 ) -> Result<Synced, SyncError> {
     for _ in 0..ATTEMPTS {
-        let snapshot = directory
-            .snapshot(desired, Detail::Sync)
-            .await
-            .map_err(SyncError::Store)?;
+        let snapshot = gather(directory, desired, policy, Detail::Sync).await?;
         let plan = Arc::new(plan(desired, &snapshot, policy, now_ms, ids)?);
         // Where the user would only have been created, there is no user that an observed token could speak for.
         let mut standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
@@ -79,10 +77,7 @@ pub async fn rehearse(
     now_ms: i64,
     ids: &mut dyn NewId,
 ) -> Result<Synced, SyncError> {
-    let snapshot = directory
-        .snapshot(desired, Detail::Explain)
-        .await
-        .map_err(SyncError::Store)?;
+    let snapshot = gather(directory, desired, policy, Detail::Explain).await?;
     let enforced = SyncPolicy {
         mode: SyncMode::Enforce,
         ..policy.clone()
@@ -95,6 +90,21 @@ pub async fn rehearse(
         principal: principal(grant_policy, standing, now_ms).await?,
         plan: Arc::new(plan),
     })
+}
+
+/// Reads what planning needs. The organization of an issuer of one is read last: if it has changed, the policy number has moved.
+async fn gather(
+    directory: &dyn TokenSync,
+    desired: &Desired,
+    policy: &SyncPolicy,
+    detail: Detail,
+) -> Result<Snapshot, SyncError> {
+    let mut snapshot = directory.snapshot(desired, detail).await.map_err(SyncError::Store)?;
+    if let Some(name) = &policy.organization {
+        let only = directory.organization_named(name.clone()).await;
+        narrow(&mut snapshot, desired, only.map_err(SyncError::Store)?);
+    }
+    Ok(snapshot)
 }
 
 /// Returns the principal of a user who is known by id: for a session, or for an administrator who looks at the user.
@@ -120,6 +130,7 @@ async fn principal(
     mut standing: Standing,
     now_ms: i64,
 ) -> Result<Arc<Principal>, SyncError> {
+    grant_policy.know_teams(&standing.teams);
     let mut counted = Vec::with_capacity(standing.grants.len());
     for mut grant in standing.grants {
         let gives = grant_policy.effective_role(&standing.user.realm, &grant).await;

@@ -78,5 +78,6 @@ pub const fn idle(reason: IneffectiveReason) -> &'static str {
         IneffectiveReason::PlatformTag => "Its issuer no longer lists this tag for platform admins",
         IneffectiveReason::OrganizationTag => "The organization no longer lists this tag",
         IneffectiveReason::TagPattern => "No tag pattern of its issuer gives it any more",
+        IneffectiveReason::OtherOrganization => "Its issuer gives roles in another organization only",
     }
 }

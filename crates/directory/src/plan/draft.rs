@@ -9,7 +9,7 @@ use crate::desired::{Desired, DesiredOrganization, DesiredTags, Provision, SyncP
 use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{GrantId, NewId, OrganizationId, UserId};
-use crate::name::OrganizationName;
+use crate::name::{OrganizationName, Realm};
 use crate::order::{Mark, Said};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
@@ -173,15 +173,23 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Tests whether the token may give roles in an organization: of its realm, or the one of its issuer.
+    pub(super) fn reaches(&self, name: &OrganizationName, realm: &Realm) -> bool {
+        let only = self.policy.organization.as_ref();
+        only.map_or(*realm == self.desired.realm, |only| only == name)
+    }
+
     pub(super) fn organization(&mut self) {
         let Some(wanted) = self.desired.organization.as_ref().filter(|_| self.claims_count()) else {
             return;
         };
-        match &self.snapshot.organization {
+        let found = self.snapshot.organization.as_ref();
+        match found.filter(|found| self.reaches(&found.name, &found.realm)) {
             Some(before) => {
                 self.organization = Some(before.into());
                 self.update_organization(wanted, before);
             }
+            None if self.policy.organization.is_some() => self.note(Note::OtherOrganization),
             None if self.is_deleted(&wanted.external_id) => self.note(Note::OrganizationDeleted),
             None if self.may_create() && !self.may_add() => {}
             None if self.may_create() => {
@@ -201,7 +209,8 @@ impl<'a> Draft<'a> {
         if wanted.timezone.is_some() {
             after.details.timezone.clone_from(&wanted.timezone);
         }
-        if after == *before {
+        // An issuer of one organization gives roles in it, and does not write its record.
+        if after == *before || self.policy.organization.is_some() {
             return;
         }
         if before.origin == Origin::Config {

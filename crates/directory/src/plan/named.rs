@@ -9,6 +9,7 @@ use crate::id::{OrganizationId, TeamId};
 use crate::name::{ExternalId, OrganizationName};
 use crate::organization::{Organization, Origin};
 use crate::role::ScopedRole;
+use crate::single_organization::names;
 use crate::snapshot::{OrganizationBrief, TagMatch};
 use crate::tag::PatternTag;
 use crate::team::Team;
@@ -51,15 +52,21 @@ impl Draft<'_> {
         if let Some(created) = self.created_as(&wanted.external_id) {
             return Some(created);
         }
-        let (snapshot, realm) = (self.snapshot, &self.desired.realm);
-        let mut here = snapshot.looked_up.iter().filter(|found| found.realm == *realm);
-        if let Some(before) = here.find(|found| found.external_id.as_ref() == Some(&wanted.external_id)) {
+        let snapshot = self.snapshot;
+        let mut here = (snapshot.looked_up.iter()).filter(|found| self.reaches(&found.name, &found.realm));
+        let (id, by_name) = (&wanted.external_id, self.policy.organization.is_some());
+        let is_named = |found: &&Organization| found.external_id.as_ref() == Some(id) || (by_name && names(id, found));
+        if let Some(before) = here.find(is_named) {
             let found = OrganizationBrief::from(before);
             if !self.named.contains(&found) {
                 self.update_organization(wanted, before);
                 self.named.push(found.clone());
             }
             return Some(found);
+        }
+        if self.policy.organization.is_some() {
+            self.note(Note::OtherOrganization);
+            return None;
         }
         if self.is_deleted(&wanted.external_id) {
             self.note(Note::OrganizationDeleted);
@@ -150,8 +157,8 @@ impl Draft<'_> {
     /// create an organization whose external id is another one's name, or whose name is another one's external id: it takes
     /// no roles that are meant for that one.
     fn named_by_pattern(&mut self, read: &PatternTag) -> Option<OrganizationBrief> {
-        let (snapshot, realm) = (self.snapshot, &self.desired.realm);
-        let here = || snapshot.looked_up.iter().filter(|found| found.realm == *realm);
+        let snapshot = self.snapshot;
+        let here = || (snapshot.looked_up.iter()).filter(|found| self.reaches(&found.name, &found.realm));
         let is_named = |found: &&Organization| {
             found.name.as_str() == read.organization.as_str() || found.external_id.as_ref() == Some(&read.organization)
         };
@@ -180,7 +187,7 @@ impl Draft<'_> {
             self.note(Note::OrganizationDeleted);
             return None;
         }
-        if !read.create || !self.may_create() {
+        if !read.create || !self.may_create() || self.policy.organization.is_some() {
             self.note(Note::PatternOrganizationUnknown);
             return None;
         }

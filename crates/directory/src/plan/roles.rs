@@ -94,7 +94,9 @@ impl Draft<'_> {
             issuer: self.desired.issuer.clone(),
             tag: tag.to_owned(),
         };
-        let platform = self.policy.platform_admin_tags.texts().filter(|tag| tags.contains(tag));
+        // SECURITY: an issuer of one organization makes no platform admin, whatever it lists.
+        let listed = self.policy.platform_admin_tags.texts();
+        let platform = listed.filter(|tag| tags.contains(tag) && self.policy.organization.is_none());
         let mut wanted: Vec<Wanted> = platform
             .map(|tag| Wanted {
                 role: ScopedRole::Platform(PlatformRole::Admin),
@@ -105,7 +107,8 @@ impl Draft<'_> {
         for found in &self.snapshot.tag_matches {
             // SECURITY: the store was asked for this realm and these tags only; asked again here, a store that
             // errs gives nothing away.
-            if found.organization.realm == self.desired.realm && tags.contains(found.tag.as_str()) {
+            let (name, realm) = (&found.organization.name, &found.organization.realm);
+            if self.reaches(name, realm) && tags.contains(found.tag.as_str()) {
                 let role: &mut OrganizationRole = highest
                     .entry((found.tag.as_str(), found.organization.id))
                     .or_insert(found.role);
@@ -119,10 +122,25 @@ impl Draft<'_> {
         wanted
     }
 
+    /// Tests whether a scope is one that the empty list clears: of the realm, or of the one organization of the issuer.
+    fn is_here(&self, scope: Scope) -> bool {
+        let Some(standing) = &self.snapshot.standing else {
+            return false;
+        };
+        if self.policy.organization.is_none() {
+            return standing.realm_of(scope) == Some(&self.desired.realm);
+        }
+        let mut own = (self.snapshot.looked_up.iter()).filter(|found| self.reaches(&found.name, &found.realm));
+        own.any(|own| match scope {
+            Scope::Platform => false,
+            Scope::Organization(id) => id == own.id,
+            Scope::Team(id) => (standing.teams.iter()).any(|team| team.id == id && team.organization == Some(own.id)),
+        })
+    }
+
     /// The empty list: everything in the realm goes, or everything that tokens gave.
     fn removed(&self, grant: &Grant) -> Verdict {
-        let standing = self.snapshot.standing.as_ref();
-        let here = standing.and_then(|standing| standing.realm_of(grant.scope())) == Some(&self.desired.realm);
+        let here = self.is_here(grant.scope());
         let spared = self.policy.on_empty == OnEmpty::RevokeSynced && grant.source == GrantSource::Manual;
         if here && !spared {
             Verdict::Close(self.now_ms, "the token's list of tags is empty")

@@ -3,13 +3,17 @@
 use serde_json::Map;
 
 use super::*;
-use crate::desired::{DesiredOrganization, DesiredUser, ProviderSession};
+use crate::desired::{DesiredMembership, DesiredOrganization, DesiredTeam, DesiredUser, ProviderSession};
 use crate::grant::{Grant, GrantSource};
 use crate::id::{CountingIds, OrganizationId};
 use crate::name::{ExternalId, OrganizationName, Username};
-use crate::organization::OrganizationStatus;
-use crate::role::{OrganizationRole, ScopedRole};
+use crate::organization::{
+    MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
+};
+use crate::role::{OrganizationRole, PlatformRole, ScopedRole, TeamRole};
+use crate::single_organization::narrow;
 use crate::snapshot::OrganizationBrief;
+use crate::tag::{PatternTag, TagList};
 use crate::user::Profile;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -206,4 +210,197 @@ fn grants_carry_the_token_the_tag_and_the_lease() {
         (grant.token.jti.as_deref(), grant.lapses_at_ms),
         (Some("j"), Some(NOW_MS + 60_000))
     );
+}
+
+/// An organization of the realm `main`, which lists its own name as the tag of its admins.
+fn organization(name: &str, number: u64) -> Organization {
+    Organization {
+        id: OrganizationId::new(0, &mut CountingIds(number)),
+        name: OrganizationName::new(name).unwrap(),
+        label: name.to_owned(),
+        realm: Realm::new("main").unwrap(),
+        external_id: Some(ExternalId::new(format!("{name}-id")).unwrap()),
+        details: OrganizationDetails::default(),
+        tags: OrganizationTags {
+            admin: TagList::parse(name).unwrap(),
+            ..OrganizationTags::default()
+        },
+        tag_patterns: true,
+        membership: MembershipRule::Mixed,
+        status: OrganizationStatus::Active,
+        origin: Origin::Api,
+        has_logo: false,
+        created_at_ms: 0,
+        updated_at_ms: 0,
+        version: 1,
+    }
+}
+
+fn naming(name: &str) -> DesiredOrganization {
+    DesiredOrganization {
+        external_id: ExternalId::new(name).unwrap(),
+        name: Some("Renamed".to_owned()),
+        timezone: None,
+        role: OrganizationRole::Admin,
+    }
+}
+
+/// A token of an issuer of the organization `acme`, whose users have the realm `acme-idp`.
+fn of_acme(tags: &[&str]) -> Desired {
+    Desired {
+        realm: Realm::new("acme-idp").unwrap(),
+        issuer: IssuerName::new("acme-idp").unwrap(),
+        ..token(tags)
+    }
+}
+
+fn policy_of_acme() -> SyncPolicy {
+    SyncPolicy {
+        organization: Some(OrganizationName::new("acme").unwrap()),
+        platform_admin_tags: TagList::parse("root").unwrap(),
+        ..SyncPolicy::default()
+    }
+}
+
+fn planned_for_acme(desired: &Desired, snapshot: &Snapshot) -> SyncPlan {
+    plan(desired, snapshot, &policy_of_acme(), NOW_MS, &mut CountingIds(100)).unwrap()
+}
+
+/// The snapshot as `sync` narrows it.
+fn narrowed(desired: &Desired, snapshot: &Snapshot) -> Snapshot {
+    let mut snapshot = snapshot.clone();
+    narrow(&mut snapshot, desired, Some(organization("acme", 1)));
+    snapshot
+}
+
+fn roles(plan: &SyncPlan) -> Vec<ScopedRole> {
+    opened(plan).iter().map(|grant| grant.role).collect()
+}
+
+fn creates_organization(plan: &SyncPlan) -> bool {
+    (plan.changes.iter()).any(|change| {
+        matches!(
+            change,
+            Change::CreateOrganization(_) | Change::UpdateOrganization { .. }
+        )
+    })
+}
+
+/// A snapshot of a store that holds more than it was asked for: another organization, in the issuer's own realm too.
+fn generous() -> Snapshot {
+    let mut other = organization("other", 2);
+    other.realm = Realm::new("acme-idp").unwrap();
+    Snapshot {
+        tag_matches: vec![
+            found("other", "acme-idp", 2, OrganizationRole::Admin),
+            found("other", "main", 3, OrganizationRole::Admin),
+        ],
+        organization: Some(other.clone()),
+        looked_up: vec![other, organization("globex", 3)],
+        ..Snapshot::empty()
+    }
+}
+
+#[test]
+fn sec_an_issuer_of_one_organization_gives_roles_there_and_nowhere_else() {
+    let acme = organization("acme", 1).id;
+    let admin = ScopedRole::Organization(acme, OrganizationRole::Admin);
+    let desired = of_acme(&["acme", "other", "globex", "root"]);
+    let plan = planned_for_acme(&desired, &narrowed(&desired, &generous()));
+    assert_eq!(roles(&plan), [admin], "by tag");
+    // Even if nothing had narrowed the snapshot, the planner alone gives nothing elsewhere.
+    assert_eq!(roles(&planned_for_acme(&desired, &generous())), []);
+}
+
+#[test]
+fn sec_claims_of_an_issuer_of_one_organization_reach_no_other() {
+    for (named, reaches) in [("acme", true), ("acme-id", true), ("other", false), ("new", false)] {
+        let mut claimed = of_acme(&["-"]);
+        claimed.organization = Some(naming(named));
+        let mut stated = of_acme(&["-"]);
+        stated.each = Some(vec![DesiredMembership {
+            organization: naming(named),
+            team: None,
+        }]);
+        let mut patterned = of_acme(&["app-admin"]);
+        patterned.pattern_tags = vec![PatternTag {
+            tag: "app-admin".to_owned(),
+            organization: ExternalId::new(named).unwrap(),
+            role: OrganizationRole::Admin,
+            create: true,
+        }];
+        for desired in [claimed, stated, patterned] {
+            let plan = planned_for_acme(&desired, &narrowed(&desired, &generous()));
+            assert_eq!(roles(&plan).len(), usize::from(reaches), "{named} {desired:?}");
+            assert!(
+                !creates_organization(&plan),
+                "{named}: no record of an organization is written"
+            );
+            assert!(!creates_organization(&planned_for_acme(&desired, &generous())));
+            assert_eq!(roles(&planned_for_acme(&desired, &generous())), []);
+        }
+    }
+}
+
+#[test]
+fn a_team_of_an_issuer_of_one_organization_is_in_that_organization() {
+    let mut desired = of_acme(&["-"]);
+    desired.organization = Some(naming("acme"));
+    desired.team = Some(DesiredTeam {
+        external_id: ExternalId::new("ops").unwrap(),
+        name: None,
+        role: TeamRole::Member,
+    });
+    let plan = planned_for_acme(&desired, &narrowed(&desired, &Snapshot::empty()));
+    let team = plan.changes.iter().find_map(|change| match change {
+        Change::CreateTeam(team) => Some(team),
+        _ => None,
+    });
+    let team = team.unwrap();
+    assert_eq!(team.organization, Some(organization("acme", 1).id));
+    assert_eq!(
+        team.realm, desired.realm,
+        "so that it never meets a team of another organization"
+    );
+}
+
+#[test]
+fn sec_the_empty_list_of_an_issuer_of_one_organization_closes_only_grants_there() {
+    let desired = of_acme(&["acme"]);
+    let first = planned_for_acme(&desired, &narrowed(&desired, &Snapshot::empty()));
+    let mut standing = first.after().unwrap().clone();
+    let own = standing.grants[0].clone();
+    let other = organization("other", 2);
+    standing.organizations.push(OrganizationBrief::from(&other));
+    let manual = |number, role| Grant {
+        id: GrantId::new(0, &mut CountingIds(number)),
+        role,
+        source: GrantSource::Manual,
+        ..own.clone()
+    };
+    let kept = [
+        manual(70, ScopedRole::Platform(PlatformRole::Admin)),
+        manual(71, ScopedRole::Organization(other.id, OrganizationRole::Admin)),
+    ];
+    standing.grants.extend(kept.clone());
+    let here = manual(
+        72,
+        ScopedRole::Organization(organization("acme", 1).id, OrganizationRole::Member),
+    );
+    standing.grants.push(here.clone());
+    let snapshot = Snapshot {
+        standing: Some(standing),
+        ..Snapshot::empty()
+    };
+    let mut empty = of_acme(&[]);
+    empty.issued_at_ms = Some(NOW_MS + 1_000);
+    let plan = planned_for_acme(&empty, &narrowed(&empty, &snapshot));
+    let closed: Vec<GrantId> = (plan.changes.iter())
+        .filter_map(|change| match change {
+            Change::CloseGrant(grant) => Some(grant.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(closed.len(), 2, "{closed:?}");
+    assert!(closed.contains(&own.id) && closed.contains(&here.id));
 }
