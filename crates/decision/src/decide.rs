@@ -1,7 +1,8 @@
 //! The decision itself: a table over requirement, role and the organization's state.
 
 use narthex_directory::{
-    GrantId, IssuerName, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope, UserKind,
+    GrantId, IssuerName, Membership, OrganizationBrief, OrganizationName, OrganizationStatus, PlatformRole, Principal,
+    Scope, UserKind,
 };
 
 use crate::Reason;
@@ -90,6 +91,8 @@ pub struct Bearer<'p> {
     pub principal: &'p Principal,
     /// Configured name of the token's issuer; `None` for a machine key, which no route with `issuers` takes.
     pub issuer: Option<&'p IssuerName>,
+    /// The organization that the issuer is of, for an issuer of one organization.
+    pub issuer_organization: Option<&'p OrganizationName>,
     /// Permission tags in the token; those that no route asks for may be left out. A machine key has none.
     pub tags: &'p [String],
     /// Scopes of the token; those that no route asks for may be left out. A machine key has none.
@@ -99,7 +102,8 @@ pub struct Bearer<'p> {
 /// Decides a request that fell under a route. `bearer` is `None` for a caller without a token; a caller whose token was bad
 /// never gets here.
 ///
-/// The issuer, the tags and the scopes that a route asks for come first: they say nothing about organizations.
+/// The issuer, the tags and the scopes that a route asks for come first. Those of an issuer of one organization count for requests
+/// about that organization, and on routes that list the issuer.
 ///
 /// An organization that the request or the route names is closed, whatever the route requires, when it is suspended, when the directory does
 /// not have it, and when the text is no name at all. Two exceptions: public routes, and a suspended organization for a
@@ -114,7 +118,7 @@ pub fn decide(matched: &Match<'_>, bearer: Option<&Bearer<'_>>, organization: &O
         });
     }
     let required = &matched.route.spec.require;
-    if let Some(reason) = bearer.and_then(|bearer| matched.route.refuses(bearer)) {
+    if let Some(reason) = bearer.and_then(|bearer| matched.route.refuses(bearer, organization)) {
         return Decision::Deny(Denial {
             reason,
             told: reason,

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
-use narthex_directory::{IssuerName, OrganizationRole, PlatformRole};
+use narthex_directory::{IssuerName, OrganizationName, OrganizationRole, PlatformRole};
 use thiserror::Error;
 
 use crate::organization::{OrganizationBy, OrganizationSource};
-use crate::{Bearer, EncodedSlash, Reason, RequestHost, RouteHost};
+use crate::{Bearer, EncodedSlash, OrganizationFacts, Reason, RequestHost, RouteHost};
 
 /// Requirement of a route on the caller. A route with several is satisfied by any one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,16 +105,25 @@ impl Route {
 
     /// Reason for which the route takes no token of this issuer, with these tags and scopes, or no machine key, whatever roles its
     /// user has.
-    pub(crate) fn refuses(&self, bearer: &Bearer<'_>) -> Option<Reason> {
+    ///
+    /// SECURITY: an organization's admin can have an identity provider of its own put any tag and scope into a token. They mean
+    /// something to a route that lists that issuer, and in that organization.
+    pub(crate) fn refuses(&self, bearer: &Bearer<'_>, organization: &OrganizationFacts) -> Option<Reason> {
         let RouteSpec { issuers, tags, .. } = &self.spec;
+        let is_about =
+            |own: &OrganizationName| matches!(organization, OrganizationFacts::Known(known) if known.name == *own);
+        let counts = bearer
+            .issuer_organization
+            .is_none_or(|own| !issuers.is_empty() || is_about(own));
         if !issuers.is_empty() && bearer.issuer.is_none_or(|issuer| !issuers.contains(issuer)) {
             return Some(Reason::RouteIssuer);
         }
-        let has_one = || tags.iter().any(|tag| bearer.tags.contains(tag));
+        let has_one = || counts && tags.iter().any(|tag| bearer.tags.contains(tag));
         if !tags.is_empty() && !has_one() {
             return Some(Reason::RouteTag);
         }
-        (!self.has_scopes(bearer.scopes)).then_some(Reason::TokenScope)
+        let scopes = if counts { bearer.scopes } else { &[] };
+        (!self.has_scopes(scopes)).then_some(Reason::TokenScope)
     }
 
     pub(crate) fn serves(&self, method: &Method, host: Option<RequestHost<'_>>) -> bool {

@@ -2,7 +2,7 @@
 
 use narthex_decision::{Match, OrganizationBy, OrganizationFacts, OrganizationSource, Reason};
 use narthex_directory::{
-    Directory, OrganizationBrief, OrganizationFilter, OrganizationName, Page, Principal, StoreError,
+    Directory, Organization, OrganizationBrief, OrganizationFilter, OrganizationName, Page, Principal, StoreError,
 };
 
 use crate::respond::Refusal;
@@ -13,14 +13,14 @@ pub const NO_NAME: &str = "`{organization}` takes the name of an organization as
                                   (letters, digits, `-`, `.`, `_` and `~`), with nothing percent-encoded";
 
 /// Returns the organization that the request is about. A member's principal has it; the directory is asked only for
-/// others, and for external ids.
+/// others, and for external ids. `of_one` is the organization of the token's issuer, for an issuer of one organization.
 ///
 /// # Errors
 ///
 /// The directory gives no answer.
 pub async fn facts(
     directory: &dyn Directory,
-    principal: &Principal,
+    (principal, of_one): (&Principal, Option<&OrganizationName>),
     matched: &Match<'_>,
 ) -> Result<OrganizationFacts, StoreError> {
     let route = matched.route;
@@ -35,7 +35,10 @@ pub async fn facts(
     }
     let found = match by {
         OrganizationBy::Name => named(directory, principal, text).await?,
-        OrganizationBy::ExternalId => with_external_id(directory, principal, text).await?,
+        OrganizationBy::ExternalId => match of_one {
+            Some(own) => known_as(directory, own, text).await?,
+            None => with_external_id(directory, principal, text).await?,
+        },
     };
     Ok(found.map_or(OrganizationFacts::Unknown, OrganizationFacts::Known))
 }
@@ -73,6 +76,17 @@ async fn with_external_id(
     };
     let found = directory.organizations(filter, Page::first(1)).await?;
     Ok(found.items.first().map(OrganizationBrief::from))
+}
+
+/// Returns the organization of this name, if it has this external id: the users of its issuer have a realm of their own.
+async fn known_as(
+    directory: &dyn Directory,
+    own: &OrganizationName,
+    text: &str,
+) -> Result<Option<OrganizationBrief>, StoreError> {
+    let found = directory.organization_named(own.clone()).await?;
+    let is_it = |found: &Organization| found.external_id.as_ref().is_some_and(|id| id.as_str() == text);
+    Ok(found.filter(is_it).as_ref().map(OrganizationBrief::from))
 }
 
 /// Returns the name of the organization: the directory's, or the one in the request.

@@ -80,15 +80,18 @@ pub fn issuers<'r>(runtime: &'r Runtime, route: &'r Route) -> impl Iterator<Item
     })
 }
 
-/// Returns the issuers that the metadata of a route name: those that the route lists, or all, if they are of one realm.
+/// Returns the issuers that the metadata of a route name: those that the route lists, or all, if they are of one realm. Issuers of one
+/// organization are left out, unless they are listed: they would tell who the customers are.
 ///
 /// SECURITY: every client reads metadata. Issuers of several realms are those of several customers or companies, and who they are is
 /// for the configuration to tell: it does by listing them on the route.
 pub fn named_issuers<'r>(runtime: &'r Runtime, route: &'r Route) -> impl Iterator<Item = &'r IssuerRuntime> {
-    let mut realms = issuers(runtime, route).map(|issuer| &issuer.realm);
+    let is_listed = !route.spec.issuers.is_empty();
+    let all = move || issuers(runtime, route).filter(move |issuer| is_listed || issuer.policy.organization.is_none());
+    let mut realms = all().map(|issuer| &issuer.realm);
     let first = realms.next();
-    let is_open = !route.spec.issuers.is_empty() || realms.all(|realm| Some(realm) == first);
-    issuers(runtime, route).filter(move |_| is_open)
+    let is_open = is_listed || realms.all(|realm| Some(realm) == first);
+    all().filter(move |_| is_open)
 }
 
 /// Returns the path of the resource whose metadata have this path; `None` if it is no path of metadata.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use http::HeaderName;
 use narthex_decision::{AnswerHeaders, OwnedHeaders, Routes};
-use narthex_directory::{ActiveIssuers, DesiredTags, IssuerName, Principal, Realm, SyncPolicy};
+use narthex_directory::{ActiveIssuers, DesiredTags, IssuerName, OrganizationName, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
@@ -290,6 +290,11 @@ impl Runtime {
     pub fn trusts(&self, name: &IssuerName) -> bool {
         let issuer = self.by_name.get(name.as_str());
         issuer.is_some_and(|issuer| issuer.trusted.policy().status == IssuerStatus::Enabled)
+    }
+
+    /// Returns the one organization in which tokens of this issuer give roles, for an issuer of one organization.
+    pub fn organization_of(&self, issuer: &IssuerName) -> Option<&OrganizationName> {
+        self.by_name.get(issuer.as_str())?.policy.organization.as_ref()
     }
 
     /// Returns the part of a user's context that may be sent: the properties that an issuer of the user's realm maps

@@ -362,13 +362,15 @@ impl Walk<'_> {
             told.request = Some(RequestRow::undecided(self.runtime, request));
             return None;
         };
-        let organization = match organization::facts(self.directory, &met.principal, &matched).await {
+        let of_one = met.issuer.policy.organization.as_ref();
+        let organization = match organization::facts(self.directory, (&met.principal, of_one), &matched).await {
             Ok(organization) => organization,
             Err(error) => return Some(undecided(&error)),
         };
         let bearer = Bearer {
             principal: &met.principal,
             issuer: Some(&met.issuer.name),
+            issuer_organization: of_one,
             tags: match &met.desired.tags {
                 DesiredTags::Exactly(tags) => tags,
                 _ => &[],

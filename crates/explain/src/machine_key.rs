@@ -116,7 +116,7 @@ impl Asked<'_> {
             told.request = Some(RequestRow::undecided(self.runtime, request));
             return None;
         };
-        let organization = match organization::facts(self.directory, self.principal, &matched).await {
+        let organization = match organization::facts(self.directory, (self.principal, None), &matched).await {
             Ok(organization) => organization,
             Err(error) => return Some(undecided(&error)),
         };
@@ -128,6 +128,7 @@ impl Asked<'_> {
         let bearer = Bearer {
             principal: self.principal,
             issuer: None,
+            issuer_organization: None,
             tags: &[],
             scopes: &[],
         };

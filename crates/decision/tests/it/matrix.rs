@@ -141,6 +141,7 @@ fn cell(world: &World, routes: &Routes, person: Option<&Principal>, name: &str) 
     let bearer = person.map(|principal| Bearer {
         principal,
         issuer: Some(&issuer),
+        issuer_organization: None,
         tags: &[],
         scopes: &[],
     });
@@ -220,6 +221,8 @@ struct Asked<'a> {
     issuer: Option<&'a str>,
     tags: &'a [&'a str],
     organization: &'a str,
+    /// The organization of the issuer, for an issuer of one organization.
+    issuer_organization: Option<OrganizationName>,
 }
 
 fn name(text: &str) -> IssuerName {
@@ -251,6 +254,7 @@ fn told(world: &World, spec: RouteSpec, require: &str, asked: &Asked<'_>) -> &'s
     let bearer = Bearer {
         principal: asked.principal,
         issuer: issuer.as_ref(),
+        issuer_organization: asked.issuer_organization.as_ref(),
         tags: &tags,
         scopes: &[],
     };
@@ -311,12 +315,40 @@ async fn sec_issuer_and_tags_of_a_route() {
             issuer: Some(issuer),
             tags,
             organization,
+            issuer_organization: None,
         };
         assert_eq!(
             told(&world, for_two(), require, &asked),
             expected,
             "{require} {issuer} {tags:?} {organization}"
         );
+    }
+}
+
+/// An organization's admin chooses what is in the tokens of its own identity provider.
+#[tokio::test]
+async fn sec_tags_of_an_issuer_of_one_organization_count_in_that_organization() {
+    let mut world = World::new().await;
+    let person = world.person("ada", None, Some(OrganizationRole::Member)).await;
+    let tagged = RouteSpec {
+        tags: vec!["grafana-users".to_owned()],
+        ..RouteSpec::default()
+    };
+    for (spec, require, own, expected) in [
+        (tagged.clone(), "organization:member", "open", "allow"),
+        (tagged.clone(), "organization:member", "elsewhere", "route.tag"),
+        (tagged.clone(), "authenticated", "elsewhere", "route.tag"),
+        // A route that lists the issuer trusts what its tokens say.
+        (for_two(), "organization:member", "elsewhere", "allow"),
+    ] {
+        let asked = Asked {
+            principal: &person,
+            issuer: Some("corp"),
+            tags: &["grafana-users"],
+            organization: "open",
+            issuer_organization: Some(OrganizationName::new(own).unwrap()),
+        };
+        assert_eq!(told(&world, spec, require, &asked), expected, "{require} {own}");
     }
 }
 
@@ -370,6 +402,7 @@ async fn sec_machine_key_of_another_organization() {
             issuer: None,
             tags: &[],
             organization,
+            issuer_organization: None,
         };
         assert_eq!(
             told(&world, spec, require, &asked),

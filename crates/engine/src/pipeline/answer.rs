@@ -70,13 +70,15 @@ async fn allow(
     now_ms: i64,
 ) -> Result<Prefetched<Allowed>, Refusal> {
     let principal = &known.account.principal;
-    let organization = organization::facts(&*engine.directory, principal, matched)
+    let issuer = known.seen.caller().issuer_name();
+    let of_one = issuer.and_then(|issuer| runtime.organization_of(issuer));
+    let organization = organization::facts(&*engine.directory, (principal, of_one), matched)
         .await
         .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
-    let issuer = known.seen.caller().issuer_name();
     let bearer = Bearer {
         principal,
         issuer,
+        issuer_organization: of_one,
         tags: &known.account.tags,
         scopes: known.seen.caller().scopes(),
     };
