@@ -15,6 +15,7 @@ mod laxer;
 mod login;
 mod mapping;
 mod never;
+mod one_organization;
 mod organization;
 mod own;
 mod route;
@@ -275,7 +276,9 @@ impl Check<'_> {
 /// The realms that the issuers of the file belong to, each once.
 fn realms(file: &ConfigFile) -> Vec<String> {
     let mut realms: Vec<String> = Vec::new();
-    for section in file.issuer.value().iter().map(toml::Spanned::get_ref) {
+    // The realm of an issuer of one organization is for its users: no organization belongs to it.
+    let sections = file.issuer.value().iter().map(toml::Spanned::get_ref);
+    for section in sections.filter(|section| section.organization.value().is_none()) {
         if let Some(realm) = section.realm.value().or(section.name.value())
             && !realms.contains(realm)
         {

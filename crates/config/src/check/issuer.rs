@@ -34,6 +34,7 @@ impl Check<'_> {
             written.iter().filter_map(|section| section.get_ref().name.spanned()),
         );
         self.shared_iss(written);
+        self.own_realms(written);
         written
             .iter()
             .filter_map(|section| self.compile_issuer(section.get_ref()))
@@ -62,6 +63,7 @@ impl Check<'_> {
         };
         let patterns = self.tag_patterns(section);
         let policy = self.sync_policy(section, &patterns);
+        let policy = policy.and_then(|policy| self.of_one_organization(section, policy));
         let places = self.token_from(&section.token_from).ok().map(Option::unwrap_or_default);
         let dpop = self.dpop(section, places.as_ref());
         let places = places.map(|places| TokenPlaces {
@@ -215,6 +217,7 @@ impl Check<'_> {
             lease_ms,
             mode,
             changes_per_minute: self.limits.sync_changes_per_minute,
+            organization: None,
         })
     }
 

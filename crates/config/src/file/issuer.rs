@@ -37,6 +37,10 @@ section! {
         /// Realm of its users, organizations and teams. External ids are unique within a realm, and tags count only
         /// within it. Issuers that name the same realm share it. By default, a realm named after the issuer.
         realm: Optional<String>, eg "\"corp\"";
+        /// Name of the one organization in which its tokens give roles, by tag, pattern or claim. Such an issuer has a realm of
+        /// its own, creates no organization and makes no platform admins. Its empty list of tags revokes roles in that
+        /// organization only.
+        organization: Optional<String>, eg "\"acme\"";
         /// `false` refuses its tokens with `token.issuer_disabled`. Grants that came from this issuer stay on record,
         /// but have no effect until it is enabled again. The same holds for an issuer that is removed from the file.
         enabled: Defaulted<bool> = "true";

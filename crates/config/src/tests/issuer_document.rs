@@ -1,5 +1,6 @@
 //! Issuers as JSON documents: each case is written once, as a table of the file, and played through both entrances.
 
+use narthex_directory::OrganizationName;
 use narthex_settings_reader::{FieldProblem, FromToml as _, KeyDescription, Provenance};
 
 use super::*;
@@ -301,4 +302,36 @@ fn sec_each_key_of_an_issuer_that_takes_a_path_is_closed_to_the_api() {
     };
     assert!(issuer.keys.iter().any(|key| takes_a_path(&key.kind)));
     assert_eq!(open_paths(&issuer.keys), [""; 0]);
+}
+
+#[test]
+fn sec_an_issuer_of_one_organization_has_a_realm_of_its_own() {
+    let of_acme = |keys: &str| {
+        format!(
+            "[[issuer]]\n{SOUND}[[issuer]]\nname = \"acme-idp\"\nissuer = \"https://acme.example.com\"\ndiscovery = true\n\
+             audiences = [\"app\"]\norganization = \"acme\"\n{keys}\n{ROUTE}"
+        )
+    };
+    let config = read_toml(&of_acme("")).into_config(Paint::Plain).unwrap();
+    let organizations: Vec<_> = config
+        .issuers
+        .iter()
+        .map(|issuer| issuer.policy.organization.clone())
+        .collect();
+    assert_eq!(organizations, [None, OrganizationName::new("acme").ok()]);
+    for (keys, problem) in [
+        ("realm = \"corp\"", "have a realm of their own"),
+        (
+            "[issuer.tags]\nclaim = \"groups\"\nplatform_admin = [\"root\"]",
+            "makes no platform admins",
+        ),
+        (
+            "[issuer.tags]\nclaim = \"groups\"\n[[issuer.tags.pattern]]\nmatch = \"{organization}-{role}\"\n\
+             roles = { a = \"admin\" }\ncreate = true",
+            "creates no organization",
+        ),
+    ] {
+        let report = read_toml(&of_acme(keys)).into_config(Paint::Plain).unwrap_err();
+        assert!(report.contains(problem), "{report}");
+    }
 }

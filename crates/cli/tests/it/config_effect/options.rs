@@ -122,6 +122,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("issuer.audiences", "sec_cache_revocation"),
     ("issuer.jwks_url", "sec_cache_revocation"),
     ("issuer.realm", "sec_email_takeover"),
+    ("issuer.organization", "sec_issuer_of_one_organization"),
     ("issuer.discovery", "discovery_is_remembered_until_it_leads_nowhere"),
     ("issuer.jwks_file", "the_answer_can_be_json"),
     ("issuer.ca_file", "sec_jwks_tls"),
