@@ -1,5 +1,5 @@
 //! Documents that the edges keep in the directory without the directory looking inside: issuers made at run time,
-//! connections, webhooks. Each has a body that is shown, and a secret that is not.
+//! connections, webhooks, setup links. Each has a body that is shown, and a secret that is not.
 
 use serde_json::{Map, Value};
 
@@ -18,6 +18,8 @@ word!(
         Connection = "connection",
         /// A receiver of directory changes.
         Webhook = "webhook",
+        /// A link by which an organization's admin sets an issuer up.
+        SetupLink = "setup_link",
     }
 );
 

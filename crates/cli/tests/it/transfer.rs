@@ -353,7 +353,7 @@ fn a_commit_without_an_answer_is_not_called_nothing() {
 fn large() -> Vec<u8> {
     let mut lines = String::new();
     lines.push_str(
-        "{\"narthex_export\":{\"format\":1,\"schema\":14,\"program\":\"0.1.0\",\"store\":\"sqlite\",\"exported_at_ms\":1}}\n",
+        "{\"narthex_export\":{\"format\":1,\"schema\":15,\"program\":\"0.1.0\",\"store\":\"sqlite\",\"exported_at_ms\":1}}\n",
     );
     for index in 0..20_000 {
         let user = json!({ "user": {

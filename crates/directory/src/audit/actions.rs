@@ -91,4 +91,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("webhook.created", "A webhook was created."),
     ("webhook.updated", "A webhook changed."),
     ("webhook.deleted", "A webhook was deleted."),
+    ("setup_link.created", "A setup link of an organization was created."),
+    ("setup_link.updated", "A setup link was used."),
+    ("setup_link.deleted", "A setup link was revoked, or has ended."),
 ];

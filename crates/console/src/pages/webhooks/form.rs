@@ -41,7 +41,7 @@ const KINDS: [Kind; 8] = [
     Kind {
         field: "event.integrations",
         label: "Issuers, connections and webhooks",
-        actions: &["issuer.*", "connection.*", "webhook.*"],
+        actions: &["issuer.*", "setup_link.*", "connection.*", "webhook.*"],
     },
     Kind {
         field: "event.configuration",
