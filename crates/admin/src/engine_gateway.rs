@@ -20,16 +20,17 @@ use narthex_engine::session;
 use narthex_engine::{Bucket, ConnectionSettings, Step};
 use narthex_explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::{IssuerHealth, Refreshed};
+use narthex_issuers::RunTimeIssuers;
 use narthex_ops::issuer_tags::IssuerTagRules;
 use narthex_ops::sessions::SessionLimits;
 use narthex_ops::{
-    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, SignInAnswer, SignInBegin,
-    SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
+    GatewayApi, IssuerProvenance, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary,
+    SignInAnswer, SignInBegin, SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
 };
 use serde_json::{Map, Value};
 
 /// The engine, as the rest of the gateway for operations.
-pub(crate) struct EngineGateway(pub(crate) Arc<Engine>);
+pub(crate) struct EngineGateway(pub(crate) Arc<Engine>, pub(crate) Option<Arc<RunTimeIssuers>>);
 
 impl EngineGateway {
     /// Returns the holder of a token, through the one verifier and the one line.
@@ -87,14 +88,13 @@ impl GatewayApi for EngineGateway {
     }
 
     fn realms(&self) -> Vec<Realm> {
-        let mut realms: Vec<Realm> = self
-            .0
-            .runtime
-            .load()
+        let runtime = self.0.runtime.load();
+        // The realm of an issuer of one organization is for its users: no organization belongs to it.
+        let of_all = runtime
             .by_name
             .values()
-            .map(|issuer| issuer.realm.clone())
-            .collect();
+            .filter(|issuer| issuer.policy.organization.is_none());
+        let mut realms: Vec<Realm> = of_all.map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
         realms
@@ -104,14 +104,26 @@ impl GatewayApi for EngineGateway {
         Arc::clone(&self.0.runtime.load().active_issuers)
     }
 
+    fn run_time_issuers(&self) -> Option<Arc<RunTimeIssuers>> {
+        self.1.clone()
+    }
+
     fn issuers(&self) -> Vec<IssuerSummary> {
+        let is_of_api = |name: &str| self.1.as_ref().is_some_and(|issuers| issuers.is_in_use(name));
         let runtime = self.0.runtime.load();
         let bodies = runtime
             .issuers
             .iter()
             .filter_map(|trusted| runtime.by_name.get(trusted.name()));
         bodies
-            .map(|issuer| issuer_summary(issuer, self.0.clock.now_ms()))
+            .map(|issuer| {
+                let provenance = if is_of_api(issuer.name.as_str()) {
+                    IssuerProvenance::Api
+                } else {
+                    IssuerProvenance::File
+                };
+                issuer_summary(issuer, provenance, self.0.clock.now_ms())
+            })
             .collect()
     }
 
@@ -271,7 +283,7 @@ fn explained_request(request: RequestToExplain) -> Result<ExplainedRequest, Refu
     ExplainedRequest::new((&request.method, &request.path), request.host, headers).map_err(refused)
 }
 
-fn issuer_summary(issuer: &IssuerRuntime, now_ms: i64) -> IssuerSummary {
+fn issuer_summary(issuer: &IssuerRuntime, provenance: IssuerProvenance, now_ms: i64) -> IssuerSummary {
     let policy = issuer.trusted.policy();
     IssuerSummary {
         name: issuer.name.to_string(),
@@ -283,6 +295,8 @@ fn issuer_summary(issuer: &IssuerRuntime, now_ms: i64) -> IssuerSummary {
         audiences: policy.audiences.clone(),
         provision: issuer.policy.provision.to_string(),
         mode: issuer.policy.mode.to_string(),
+        provenance,
+        organization: issuer.policy.organization.as_ref().map(ToString::to_string),
         key_health: issuer.keys.health(now_ms),
     }
 }

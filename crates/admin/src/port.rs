@@ -24,6 +24,7 @@ use narthex_engine::http_rules;
 use narthex_engine::inbound::{ClientConnection, Trust};
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
+use narthex_issuers::RunTimeIssuers;
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
 use narthex_ops::sessions::RefusedSignIn;
@@ -46,9 +47,9 @@ pub struct AdminServices {
 }
 
 impl AdminServices {
-    /// The admin API over this engine, without pages.
-    pub fn new(engine: &Arc<Engine>) -> Self {
-        let gateway = Arc::new(EngineGateway(Arc::clone(engine)));
+    /// The admin API over this engine, without pages. `run_time` are the issuers made at run time, if the gateway has such.
+    pub fn new(engine: &Arc<Engine>, run_time: Option<Arc<RunTimeIssuers>>) -> Self {
+        let gateway = Arc::new(EngineGateway(Arc::clone(engine), run_time));
         Self {
             operations: Operations::new(Arc::clone(&engine.directory), gateway, engine.clock.clone()),
             pages: None,

@@ -1,5 +1,7 @@
 //! Assembly of the gateway's runtime from a checked configuration.
 
+pub(crate) mod issuers;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +66,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         routes: config.routes.clone(),
         route_settings,
         access_log: config.log.access,
-        rate: config.limits.rate.limit().map(RateLimiter::new),
+        rate: config.limits.rate.limit().map(RateLimiter::new).map(Arc::new),
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
         places: places(&places_of, &[]),
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
@@ -117,10 +119,10 @@ pub(crate) fn connections(config: &Config) -> ConnectionSettings {
 }
 
 /// The issuers whose grants count: those that are enabled.
-pub(crate) fn active_issuers(issuers: &[Issuer]) -> ActiveIssuers {
+pub(crate) fn active_issuers<'i>(issuers: impl IntoIterator<Item = &'i Issuer>) -> ActiveIssuers {
     let mut active_issuers = ActiveIssuers::default();
     let enabled = |issuer: &&Issuer| issuer.trusted.policy().status == IssuerStatus::Enabled;
-    for issuer in issuers.iter().filter(enabled) {
+    for issuer in issuers.into_iter().filter(enabled) {
         active_issuers.add(issuer.name.clone(), issuer.realm.clone(), &issuer.policy);
     }
     active_issuers

@@ -4,6 +4,7 @@ mod audit_chain;
 mod audit_file;
 mod console;
 mod descriptors;
+mod issuers;
 mod legible;
 mod reload;
 mod webhooks;
@@ -43,6 +44,7 @@ use crate::assemble;
 use crate::system_user;
 pub(crate) use console::{console_address, link_address};
 use descriptors::DescriptorShares;
+use issuers::IssuerSources;
 use legible::{Form, Legible};
 use narthex_config::{
     Audit, Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation, Webhook,
@@ -74,7 +76,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Running {
     gateway: Arc<Gateway>,
-    edges: KeyEdges,
+    issuers: Arc<IssuerSources>,
     public: TcpListener,
     admin: TcpListener,
     ext_authz: Option<TcpListener>,
@@ -119,8 +121,16 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     assemble::set_logos(organizations, &*directory, &clock)
         .await
         .context(declaring)?;
-    let runtime = assemble::runtime(&mut config, None, &edges, 1);
-    let engine = Engine::new(settings(&config), clock, directory, runtime, metrics).await?;
+    let file = assemble::runtime(&mut config, None, &edges, 1);
+    let issuers = Arc::new(IssuerSources::new(file, config.limits.clone(), edges));
+    let mut base = issuers.lock().await;
+    let built = issuers
+        .build(&mut base, &*directory, None, 1)
+        .await
+        .context("while reading the issuers made at run time")?;
+    let engine = Engine::new(settings(&config), clock, directory, built.runtime, metrics).await?;
+    issuers.publish(built.states, &base);
+    drop(base);
     let gateway = Gateway::new(engine, upstreams(&config, shares))?;
     let store = store_facts(&config.store);
     let public = listen("listen.public", config.listen.public).await?;
@@ -132,7 +142,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     };
     Ok(Running {
         gateway,
-        edges,
+        issuers,
         public,
         admin,
         ext_authz,
@@ -382,7 +392,7 @@ impl Running {
         };
         let Self {
             gateway,
-            edges,
+            issuers,
             public,
             admin,
             ext_authz,
@@ -402,10 +412,10 @@ impl Running {
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
         let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
-        let background = tokio::spawn(background(Arc::clone(&gateway), audit.clone()));
+        let background = tokio::spawn(background(Arc::clone(&gateway), audit.clone(), Arc::clone(&issuers)));
         let sender = tokio::spawn(webhooks::send(Arc::clone(&gateway.engine), webhook, told()));
         let hangup = signal(SignalKind::hangup())?;
-        let services = services(&gateway, console_origin.as_ref(), store, &audit)?;
+        let services = services(&gateway, console_origin.as_ref(), store, &audit, &issuers)?;
         let installation = services.operations.installation();
         let reload = configuration.map(|path| {
             let reload = Reload {
@@ -414,7 +424,7 @@ impl Running {
                 watched,
                 engine: Arc::clone(&gateway.engine),
                 ports: PortCertificates::of(&server, &admin_server),
-                edges,
+                issuers: Arc::clone(&issuers),
                 restart_settings,
                 end_mark,
                 waiting: Vec::new(),
@@ -454,8 +464,9 @@ fn services(
     origin: Option<&WebOrigin>,
     store: StoreFacts,
     audit: &Audit,
+    issuers: &IssuerSources,
 ) -> anyhow::Result<AdminServices> {
-    let mut services = AdminServices::new(&gateway.engine);
+    let mut services = AdminServices::new(&gateway.engine, Some(Arc::clone(&issuers.run_time)));
     services.operations.name_audit_files(audit_files(audit));
     services.pages = Some(console::router(&services.operations, origin)?);
     services.operations.installation().set_store(store);
@@ -479,10 +490,11 @@ pub(crate) fn audit_files(settings: &Audit) -> Vec<String> {
 }
 
 /// Does the work beside the doors, for as long as it is polled.
-async fn background(gateway: Arc<Gateway>, audit: Audit) {
+async fn background(gateway: Arc<Gateway>, audit: Audit, issuers: Arc<IssuerSources>) {
     let chain = audit_chain::keep(Arc::clone(&gateway.engine), audit_chain::retention(&audit));
     let file = audit_file::append(Arc::clone(&gateway.engine), audit.file);
-    tokio::join!(gateway.run_background(), chain, file);
+    let documents = issuers.keep(Arc::clone(&gateway.engine));
+    tokio::join!(gateway.run_background(), chain, file, documents);
 }
 
 /// Serves the port of Envoy's external authorization, if there is one.

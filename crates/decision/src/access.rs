@@ -23,6 +23,8 @@ pub enum Action {
     WriteMembers,
     /// Read issuers and the health of their keys.
     ReadIssuers,
+    /// Create, change and delete issuers at run time, and create setup links.
+    WriteIssuers,
     /// Have an issuer's keys fetched now.
     RefreshIssuers,
     /// Read the routes.
@@ -57,7 +59,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ReadUsers,
         Self::WriteUsers,
         Self::ReadOrganization,
@@ -67,6 +69,7 @@ impl Action {
         Self::ReadMembers,
         Self::WriteMembers,
         Self::ReadIssuers,
+        Self::WriteIssuers,
         Self::RefreshIssuers,
         Self::ReadRoutes,
         Self::Explain,

@@ -15,6 +15,7 @@ const TIME_BYTES: usize = 8;
 const CONTEXT: &[u8] = b"narthex dpop nonce 1";
 
 /// Maker and checker of nonces (RFC 9449 section 9). Nodes with the same key accept each other's.
+#[derive(Clone)]
 pub struct Nonces {
     key: hmac::Key,
 }

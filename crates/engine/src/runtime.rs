@@ -53,7 +53,7 @@ pub struct Runtime {
     /// Places where some issuer allows tokens.
     pub places: TokenPlaces,
     /// Rate limiter of client addresses; `None` if there is no limit.
-    pub rate: Option<RateLimiter>,
+    pub rate: Option<Arc<RateLimiter>>,
     /// Logs requests that pass, too, if true.
     pub access_log: bool,
     /// Upper limit of requests under way to one upstream.

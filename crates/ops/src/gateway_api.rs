@@ -12,6 +12,7 @@ use narthex_engine::respond::Refusal;
 use narthex_engine::{Bucket, ConnectionSettings, Step};
 use narthex_explain::Explanation;
 use narthex_fetch::keys::IssuerHealth;
+use narthex_issuers::RunTimeIssuers;
 use narthex_session::cookie::Secret;
 use serde_json::{Map, Value};
 
@@ -37,7 +38,12 @@ pub trait GatewayApi: Send + Sync {
     /// The issuers whose grants count: those that are configured and enabled.
     fn active_issuers(&self) -> Arc<ActiveIssuers>;
 
-    /// The configured issuers.
+    /// The issuers made at run time; `None` where the gateway takes its issuers from the file alone.
+    fn run_time_issuers(&self) -> Option<Arc<RunTimeIssuers>> {
+        None
+    }
+
+    /// The issuers in use.
     fn issuers(&self) -> Vec<IssuerSummary>;
 
     /// The tags that make platform admins, of each issuer.
@@ -207,8 +213,31 @@ pub struct IssuerSummary {
     pub provision: String,
     /// `enforce` or `observe`.
     pub mode: String,
+    /// Author of its settings.
+    pub provenance: IssuerProvenance,
+    /// Name of the one organization in which its tokens give roles, for an issuer of one organization.
+    pub organization: Option<String>,
     /// Source and health of its keys.
     pub key_health: IssuerHealth,
+}
+
+/// Author of the settings of an issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerProvenance {
+    /// The configuration file: read-only elsewhere.
+    File,
+    /// The API, or a setup link.
+    Api,
+}
+
+impl IssuerProvenance {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Api => "api",
+        }
+    }
 }
 
 /// A route, as configured.

@@ -49,8 +49,8 @@ pub mod webhooks;
 pub use caller::Caller;
 pub use error::{KeyFault, OpError};
 pub use gateway_api::{
-    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, SignInAnswer, SignInBegin,
-    SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
+    GatewayApi, IssuerProvenance, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary,
+    SignInAnswer, SignInBegin, SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
 };
 pub use paging::PageRequest;
 pub use precondition::ExpectedVersion;

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use narthex_admin::ops::settings::Installation;
 use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
-use narthex_fetch::keys::KeyEdges;
 use narthex_listener::ServerSettings;
 use narthex_listener::tls::PortTls;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
+use super::issuers::{Base, IssuerSources};
 use crate::assemble;
 use narthex_config::{Config, END_MARK, EndMark, Listen, RestartSettings};
 
@@ -53,7 +53,7 @@ pub(super) struct Reload {
     /// Place where the outcome of each reading is told.
     pub(super) installation: Arc<Installation>,
     pub(super) ports: PortCertificates,
-    pub(super) edges: KeyEdges,
+    pub(super) issuers: Arc<IssuerSources>,
     /// Settings that the process was started with.
     pub(super) restart_settings: RestartSettings,
     /// Presence of the mark at the end of the file that is in use.
@@ -78,8 +78,8 @@ impl Reload {
             }
             // Before the files are read: what is written while they are is then found at the next look.
             let (watched, before) = (self.watched.clone(), self.stamps());
-            let (engine, edges) = (Arc::clone(&self.engine), self.edges.clone());
-            let again = again(self.path.clone(), self.end_mark, engine, edges);
+            let (engine, issuers) = (Arc::clone(&self.engine), Arc::clone(&self.issuers));
+            let again = again(self.path.clone(), self.end_mark, engine, issuers);
             match unharmed(again).await {
                 Ok((config, end_mark)) => {
                     self.end_mark = end_mark;
@@ -152,19 +152,28 @@ async fn again(
     path: PathBuf,
     earlier: EndMark,
     engine: Arc<Engine>,
-    edges: KeyEdges,
+    issuers: Arc<IssuerSources>,
 ) -> anyhow::Result<(Config, EndMark)> {
     let reading = narthex_config::read(&path)?;
     let end_mark = reading.end_mark();
     let mut config = reading.into_config_or_problems().map_err(UnusableConfig)?;
+    let mut base = issuers.lock().await;
+    refuse_what_is_lost(&base.file, &config, (earlier, end_mark))?;
     let previous = engine.runtime.load_full();
-    refuse_what_is_lost(&previous, &config, (earlier, end_mark))?;
     let organizations = std::mem::take(&mut config.organizations);
-    let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
+    let generation = previous.generation + 1;
+    let file = assemble::runtime(&mut config, Some(&previous), issuers.edges(), generation);
     // Everything that can fail comes before the first thing that is changed.
-    assemble::read_key_files(&runtime, &engine.clock).await?;
+    assemble::read_key_files(&file, &engine.clock).await?;
+    let mut next = Base::new(file, config.limits.clone());
+    let built = issuers
+        .build(&mut next, &*engine.directory, Some(&previous), generation)
+        .await?;
     let declares = assemble::declare(&organizations, &*engine.directory, &engine.clock);
-    engine.reload(runtime, declares).await?;
+    engine.reload(built.runtime, declares).await?;
+    issuers.publish(built.states, &next);
+    *base = next;
+    drop(base);
     if let Err(error) = assemble::set_logos(organizations, &*engine.directory, &engine.clock).await {
         tracing::error!(event = "logos_failed", %error, "the configuration is in use, without new logos of its organizations");
     }

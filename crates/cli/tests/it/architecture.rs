@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine",
         ],
     ),
+    ("issuers", &["token", "directory", "config"]),
     // pages
     (
         "login",
@@ -115,6 +116,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "webhooks",
             "engine",
             "explain",
+            "config",
+            "issuers",
         ],
     ),
     // admin
@@ -130,6 +133,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
             "engine",
             "explain",
+            "config",
+            "issuers",
             "login",
             "ops",
         ],
@@ -144,6 +149,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "session",
             "engine",
             "explain",
+            "issuers",
             "ops",
             "console-frame",
         ],
@@ -208,6 +214,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine",
             "explain",
             "config",
+            "issuers",
             "admin",
             "console",
             "upstream",

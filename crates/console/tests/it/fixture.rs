@@ -26,8 +26,8 @@ use narthex_ops::issuer_tags::IssuerTagRules;
 use narthex_ops::organizations::{self, NewOrganization, TagChange, TagsInput};
 use narthex_ops::sessions::{SessionLimits, create_link};
 use narthex_ops::{
-    Caller, GatewayApi, IssuerSummary, OpError, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder,
-    TokenToExplain,
+    Caller, GatewayApi, IssuerProvenance, IssuerSummary, OpError, Operations, PlatformTags, RefreshRefusal,
+    RouteSummary, TokenHolder, TokenToExplain,
 };
 use narthex_session::{SealingKey, SealingKeys};
 use tower_service::Service as _;
@@ -428,6 +428,8 @@ impl GatewayApi for TestGateway {
             audiences: vec!["narthex".to_owned()],
             provision: "create".to_owned(),
             mode: "enforce".to_owned(),
+            provenance: IssuerProvenance::File,
+            organization: None,
             key_health: health(),
         }]
     }

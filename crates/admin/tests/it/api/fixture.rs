@@ -1,6 +1,7 @@
 //! An admin API over a memory store with a clock that stands still, and callers of every kind.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -14,9 +15,11 @@ use narthex_admin::api::{AdminState, router};
 use narthex_admin::ops::api_keys::FreshApiKey;
 use narthex_admin::ops::issuer_tags::IssuerTagRules;
 use narthex_admin::ops::{
-    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder, TokenToExplain,
+    GatewayApi, IssuerProvenance, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder,
+    TokenToExplain,
 };
 use narthex_clock::Clock;
+use narthex_config::{Environment, Limits, Paint, read_text};
 use narthex_decision::Reason;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
@@ -27,6 +30,7 @@ use narthex_engine::issuer_refusals::{IssuerRefusal, RefusalStage};
 use narthex_engine::{Bucket, ConnectionSettings, Counted, Refusal, Step};
 use narthex_explain::{Explanation, IdentityRow};
 use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
+use narthex_issuers::RunTimeIssuers;
 use narthex_memory::MemoryDirectory;
 use serde_json::{Value, json};
 
@@ -56,7 +60,6 @@ pub(crate) struct Reply {
 }
 
 /// The rest of the gateway, as the tests want it.
-#[derive(Default)]
 pub(crate) struct TestGateway {
     pub(crate) principals: Mutex<HashMap<String, Arc<Principal>>>,
     pub(crate) realms: Mutex<Vec<&'static str>>,
@@ -64,6 +67,28 @@ pub(crate) struct TestGateway {
     pub(crate) refreshed: Mutex<Vec<String>>,
     pub(crate) explained: Mutex<Vec<TokenToExplain>>,
     pub(crate) connections: Mutex<Arc<ConnectionSettings>>,
+    pub(crate) run_time: Arc<RunTimeIssuers>,
+}
+
+/// The limits of a configuration that says nothing.
+pub(crate) fn limits() -> Limits {
+    let environment = Environment::of_process(Path::new("narthex.toml"));
+    let reading = read_text("narthex.toml", String::new(), &environment);
+    reading.into_config(Paint::Plain).unwrap().limits
+}
+
+impl Default for TestGateway {
+    fn default() -> Self {
+        Self {
+            principals: Mutex::default(),
+            realms: Mutex::default(),
+            in_force: Mutex::default(),
+            refreshed: Mutex::default(),
+            explained: Mutex::default(),
+            connections: Mutex::default(),
+            run_time: Arc::new(RunTimeIssuers::new(limits())),
+        }
+    }
 }
 
 impl Fixture {
@@ -331,6 +356,10 @@ impl GatewayApi for TestGateway {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
+    fn run_time_issuers(&self) -> Option<Arc<RunTimeIssuers>> {
+        Some(Arc::clone(&self.run_time))
+    }
+
     fn issuers(&self) -> Vec<IssuerSummary> {
         let issuer = |name: &str| IssuerSummary {
             name: name.to_owned(),
@@ -342,6 +371,8 @@ impl GatewayApi for TestGateway {
             audiences: vec!["narthex".to_owned()],
             provision: "create".to_owned(),
             mode: "enforce".to_owned(),
+            provenance: IssuerProvenance::File,
+            organization: None,
             key_health: health(name),
         };
         vec![issuer("idp"), issuer("corporate")]
