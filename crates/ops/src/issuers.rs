@@ -1,4 +1,4 @@
-//! Trusted issuers, as configured, and the health of their keys.
+//! Trusted issuers and the health of their keys: those of the configuration file, and those made at run time.
 
 use narthex_decision::Action;
 use narthex_directory::{Cursor, Listing, StoreError};
@@ -11,6 +11,9 @@ use super::caller::Caller;
 use super::error::OpError;
 use super::gateway_api::{IssuerSummary, RefreshRefusal};
 use super::paging::{PageRequest, cut};
+
+pub mod documents;
+pub mod setup_links;
 
 const UNKNOWN: OpError = OpError::Unknown { what: "issuer" };
 
