@@ -73,8 +73,8 @@ pub use explain::{ExplainRequest, RequestToExplain};
 pub(crate) use extract::CallerSlot;
 pub use grants::{HeldGrantBody, HeldRoleBody};
 pub use issuers::{
-    IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, ProposalBody, ProposedSettingBody, ProviderBody,
-    RefusedKeyBody,
+    FieldProblemBody, FreshSetupLinkBody, IssuerBody, IssuerDocumentBody, KeyBody, KeyErrorBody, KeyHealthBody,
+    KeySummary, ProposalBody, ProposedSettingBody, ProviderBody, RefusedKeyBody, SetupLinkBody,
 };
 pub use machine_keys::{FreshMachineKeyBody, MachineKeyBody};
 pub use merge_patch::Patch;

@@ -1,4 +1,4 @@
-//! `/issuers`: the trusted issuers, as configured, and the health of their keys.
+//! `/issuers`: the trusted issuers, those made at run time, setup links, and the health of keys.
 
 use narthex_fetch::keys::{IssuerHealth, Moment};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use super::State;
 use super::time::Time;
 use narthex_ops::IssuerSummary;
 
+mod documents;
 mod keys;
 mod list;
 mod preview;
@@ -17,18 +18,25 @@ mod propose;
 mod read;
 mod refresh;
 mod refusals;
+mod setup_links;
 
+pub use documents::{FieldProblemBody, IssuerDocumentBody};
 pub use propose::{ProposalBody, ProposedSettingBody, ProviderBody};
+pub use setup_links::{FreshSetupLinkBody, SetupLinkBody};
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(routes!(list::list))
+        .routes(routes!(list::list, documents::create))
         .routes(routes!(propose::propose))
-        .routes(routes!(read::read))
+        .routes(routes!(read::read, documents::delete))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::read, documents::replace))
         .routes(routes!(keys::keys))
         .routes(routes!(refresh::refresh))
         .routes(routes!(refusals::list))
         .routes(routes!(preview::preview))
+        .routes(routes!(setup_links::list, setup_links::create))
+        .routes(routes!(setup_links::revoke))
 }
 
 /// A trusted issuer, as configured.
@@ -57,6 +65,12 @@ pub struct IssuerBody {
     pub provision: String,
     /// `enforce` or `observe`.
     pub mode: String,
+    /// Author of its settings: `file` or `api`. An issuer of the file is read-only here.
+    #[schema(example = "file")]
+    pub provenance: &'static str,
+    /// Name of the one organization in which its tokens give roles; `null` for an issuer of all.
+    #[schema(required)]
+    pub organization: Option<String>,
     /// Health of its keys.
     pub key_health: KeySummary,
 }
@@ -154,6 +168,8 @@ impl From<IssuerSummary> for IssuerBody {
             key_location: issuer.key_health.location.clone(),
             provision: issuer.provision,
             mode: issuer.mode,
+            provenance: issuer.provenance.as_str(),
+            organization: issuer.organization,
             key_health: KeyHealthBody::from(issuer.key_health).summary,
         }
     }

@@ -24,6 +24,7 @@ struct World {
     connection: String,
     machine_key: String,
     session: String,
+    setup_link: String,
 }
 
 async fn world() -> World {
@@ -62,6 +63,12 @@ async fn world() -> World {
     api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
     let body = json!({"name": "x", "role": "member"});
     let machine_key = id(&api.post("/organizations/acme/machine-keys", body).await);
+    let document = json!({"name": "idp", "issuer": "https://id.example.com", "discovery": true, "audiences": ["x"]});
+    api.post("/issuers", json!({ "document": document })).await;
+    let setup_link = id(&api
+        .call("POST", "/organizations/acme/setup-links", None)
+        .await
+        .expect(201));
     super::connections::seal_with(&api, 1, None);
     api.post("/webhooks", json!({"name": "crm", "url": "https://crm.example.com/"}))
         .await;
@@ -85,6 +92,7 @@ async fn world() -> World {
         connection,
         machine_key,
         session,
+        setup_link,
     }
 }
 
@@ -108,6 +116,12 @@ fn body(operation: &str) -> Option<Value> {
         "preview_issuer_tags" => json!({}),
         "explain" => json!({"token": "x"}),
         "propose_issuer" => json!({"issuer": "https://id.example.com"}),
+        "create_issuer" => {
+            json!({"document": {"name": "new", "issuer": "https://new.example.com", "discovery": true, "audiences": ["x"]}})
+        }
+        "replace_issuer_document" => {
+            json!({"document": {"issuer": "https://id.example.com", "discovery": true, "audiences": ["y"]}})
+        }
         "create_connection" => {
             json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}})
         }
@@ -132,6 +146,7 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{user_id}", &world.user)
         .replace("{connection}", &world.connection)
         .replace("{key}", &world.machine_key)
+        .replace("{link}", &world.setup_link)
         .replace("{request_id}", "request-1")
         .replace("{session}", &world.session)
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
