@@ -1,8 +1,11 @@
 //! Commands for issuers.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Subcommand};
 
 use super::Output;
+use super::directory::{Common, ListPage};
 
 /// `narthex issuer …`
 #[derive(Debug, Subcommand)]
@@ -20,5 +23,49 @@ pub(crate) enum IssuerCommand {
         address: Option<String>,
         #[command(flatten)]
         output: Output,
+    },
+    /// List the issuers made at run time, those that are off too. Those of the configuration file are in the file.
+    List {
+        #[command(flatten)]
+        page: ListPage,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show an issuer made at run time, with its document.
+    Show {
+        /// Name of the issuer.
+        issuer: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Create an issuer from a JSON document with the keys of an `[[issuer]]`. All servers have it in use within a second.
+    Create {
+        /// File with the document, or `-` for standard input. `narthex issuer propose --json` prints one in `document`.
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Replace the document of an issuer made at run time.
+    Replace {
+        /// Name of the issuer.
+        issuer: String,
+        /// File with the document, or `-` for standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Delete an issuer made at run time. Its tokens are refused, and the roles that they gave have no effect.
+    Delete {
+        /// Name of the issuer.
+        issuer: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Create a setup link, by which an organization's admin can add one issuer of that organization within seven days.
+    SetupLink {
+        /// Name or id of the organization.
+        organization: String,
+        #[command(flatten)]
+        common: Common,
     },
 }

@@ -7,12 +7,18 @@ use narthex_proposal::{Proposal, propose_for_address, propose_for_token};
 
 use super::input::{token_or_stdin, usage_error};
 use super::terminal::escape_line;
-use super::{Answer, print};
-use crate::args::IssuerCommand;
+use super::{Answer, print, resources};
+use crate::args::{Command, IssuerCommand, Output};
 
 /// Runs it.
 pub(super) fn run(command: IssuerCommand) -> anyhow::Result<Answer> {
-    let IssuerCommand::Propose { token, address, output } = command;
+    match command {
+        IssuerCommand::Propose { token, address, output } => propose(token, address, &output),
+        other => resources::run(Command::Issuer(other)),
+    }
+}
+
+fn propose(token: Option<String>, address: Option<String>, output: &Output) -> anyhow::Result<Answer> {
     let proposal = match (token, address) {
         (Some(token), _) => propose_for_token(&token_or_stdin(token)?),
         (None, Some(address)) => propose_for_address(&address),

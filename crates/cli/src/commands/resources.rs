@@ -1,5 +1,5 @@
-//! `narthex organization|user|team|grant|key|machine-key|session|connection|webhook|console …`: the directory, worked on
-//! where it is kept.
+//! `narthex organization|user|team|grant|key|machine-key|session|connection|webhook|issuer|console …`: the directory, worked
+//! on where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
@@ -12,6 +12,7 @@ mod deletion;
 mod erasure;
 mod external_ids;
 mod grant;
+mod issuer;
 mod key;
 mod machine_key;
 mod organization;
@@ -34,6 +35,8 @@ use narthex_directory::{
     UserFilter, UserId,
 };
 use narthex_engine::ConnectionSettings;
+use narthex_issuers::store::candidates;
+use narthex_issuers::{FileIssuer, choose};
 use narthex_terminal::table::{self, Table};
 use serde::Serialize;
 
@@ -43,7 +46,7 @@ use crate::args::{Command, Common, ListPage};
 use crate::assemble;
 use crate::serve;
 use crate::system_user;
-use narthex_config::Paint;
+use narthex_config::{Limits, Paint};
 
 /// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
@@ -64,6 +67,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Revoke(args) => revoke::run(args).await,
             Command::Console(command) => console::run(command).await,
             Command::Webhook(command) => webhook::run(command).await,
+            Command::Issuer(command) => issuer::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }
     })
@@ -78,6 +82,9 @@ struct AdminContext {
     /// The issuers whose grants count, by the configuration that was read.
     active_issuers: ActiveIssuers,
     connections: Arc<ConnectionSettings>,
+    /// The issuers of the file, and its limits, for the documents of issuers.
+    file_issuers: Vec<FileIssuer>,
+    limits: Limits,
     /// Address at which browsers reach the console.
     console: String,
     /// Files that get the events of the audit trail too.
@@ -92,17 +99,25 @@ impl AdminContext {
         let reading = narthex_config::read(&common.config.path)?;
         let refused = |report| anyhow::anyhow!("the configuration cannot be used\n\n{report}");
         let config = reading.into_config(Paint::of_stderr()).map_err(refused)?;
-        let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
+        let directory = serve::open(&config.store, serve::Purpose::Command).await?;
+        let file_issuers: Vec<FileIssuer> = config.issuers.iter().map(FileIssuer::from).collect();
+        let documents = candidates(&*directory).await?;
+        let of_api = choose(&file_issuers, documents, &|_| false, &config.limits).in_use;
+        let issuers = || config.issuers.iter().chain(of_api.iter().map(|chosen| &chosen.issuer));
+        // The realm of an issuer of one organization is for its users: no organization belongs to it.
+        let of_all = issuers().filter(|issuer| issuer.policy.organization.is_none());
+        let mut realms: Vec<Realm> = of_all.map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
-        let issuers = config.issuers.iter().map(|issuer| issuer.name.to_string()).collect();
-        let active_issuers = assemble::active_issuers(&config.issuers);
-        let directory = serve::open(&config.store, serve::Purpose::Command).await?;
+        let names = issuers().map(|issuer| issuer.name.to_string()).collect();
+        let active_issuers = assemble::active_issuers(issuers());
         Ok(Self {
             directory,
             realms,
-            issuers,
+            issuers: names,
             active_issuers,
+            file_issuers,
+            limits: config.limits.clone(),
             connections: Arc::new(assemble::connections(&config)),
             console: serve::console_address(&config, config.listen.admin.port()),
             audit_files: serve::audit_files(&config.audit),
