@@ -32,6 +32,7 @@ pub const FORM_BYTES_MAX: usize = 64 * 1024;
 pub fn router(operations: Arc<Operations>, sign_in: Arc<dyn SignIn>, origin: ConsoleOrigin) -> Router {
     let console = Arc::new(Console::new(operations, sign_in, origin));
     let way_in = pages::sign_in::routes(Arc::clone(&console))
+        .merge(pages::setup::routes(Arc::clone(&console)))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&console),

@@ -23,6 +23,7 @@ mod routes;
 mod search;
 mod sessions;
 mod settings;
+pub(crate) mod setup;
 pub(crate) mod sign_in;
 mod tags;
 mod users;

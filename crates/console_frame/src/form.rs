@@ -151,6 +151,11 @@ impl Faults {
         }
     }
 
+    /// Tests whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     fn general(text: &str) -> Self {
         Self {
             faults: vec![Fault {

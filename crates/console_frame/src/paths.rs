@@ -41,6 +41,11 @@ pub fn denial(request_id: &str) -> String {
     format!("/audit/denials/{}", segment(request_id))
 }
 
+/// Returns the address of the list of issuers.
+pub fn issuers() -> String {
+    "/issuers".to_owned()
+}
+
 /// Returns the address of an issuer.
 pub fn issuer(name: &str) -> String {
     format!("/issuers/{}", segment(name))

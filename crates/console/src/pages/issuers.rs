@@ -6,18 +6,32 @@ use axum::routing::{get, post};
 use narthex_console_frame::form::Pager;
 use narthex_console_frame::frame::Frame;
 use narthex_console_frame::paths;
+use narthex_console_frame::problem::Failed;
 use narthex_console_frame::visit::{Answer, Visit, page};
 use narthex_console_frame::wording::time::Moment;
-use narthex_ops::{IssuerSummary, issuers};
+use narthex_decision::Action;
+use narthex_issuers::DocumentState;
+use narthex_ops::issuers::documents;
+use narthex_ops::{IssuerProvenance, IssuerSummary, PageRequest, issuers};
 
+use super::notice::Notice;
+
+mod change;
 mod keys;
+mod new;
+pub(crate) mod proposal;
 mod read;
 mod revoke;
 
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/issuers", get(list))
+        .route("/issuers/new", get(new::form))
+        .route("/issuers/new/check", get(new::form).post(new::check))
+        .route("/issuers/new/save", get(new::form).post(new::save))
         .route("/issuers/{name}", get(read::read))
+        .route("/issuers/{name}/change", get(change::form).post(change::save))
+        .route("/issuers/{name}/delete", post(change::delete))
         .route("/issuers/{name}/keys", get(keys::read))
         .route("/issuers/{name}/revoke", get(revoke::question).post(revoke::revoke))
         .route(
@@ -60,8 +74,12 @@ fn mode_words(mode: &str) -> &str {
 #[template(path = "issuers.html")]
 struct IssuersPage<'a> {
     frame: &'a Frame,
+    notice: Option<Notice>,
     rows: Vec<Row>,
+    /// Issuers made at run time that are not in use: name, address and reason.
+    off: Vec<(String, String, String)>,
     pager: Pager,
+    may_write: bool,
 }
 
 struct Row {
@@ -76,6 +94,9 @@ struct Row {
     failures: u32,
     mode: String,
     state: State,
+    /// Address of the form of its document, for an issuer made at run time.
+    change: Option<String>,
+    organization: Option<String>,
 }
 
 /// Shows the list.
@@ -84,6 +105,9 @@ async fn list(visit: Visit) -> Answer {
     let listing = issuers::list(visit.caller(), query.page())?;
     page(&IssuersPage {
         frame: visit.frame(),
+        notice: Notice::of(query),
+        off: off(&visit).await?,
+        may_write: visit.may(Action::WriteIssuers, None),
         pager: Pager::new(
             "/issuers",
             query,
@@ -108,5 +132,25 @@ fn row(visit: &Visit, issuer: &IssuerSummary) -> Row {
         failures: health.failures_in_a_row,
         mode: mode_words(&issuer.mode).to_owned(),
         state: State::of(issuer),
+        change: (issuer.provenance == IssuerProvenance::Api).then(|| paths::issuer(&issuer.name) + "/change"),
+        organization: issuer.organization.clone(),
     }
+}
+
+/// Returns the issuers made at run time that are not in use.
+async fn off(visit: &Visit) -> Result<Vec<(String, String, String)>, Failed> {
+    let page = PageRequest {
+        cursor: None,
+        limit: Some(narthex_directory::PAGE_LIMIT_MAX),
+    };
+    let records = documents::list(visit.caller(), page).await?.items.into_iter();
+    let off = records.filter_map(|record| match record.state {
+        Some(DocumentState::Off(reason)) => {
+            let name = record.document.name;
+            let address = paths::issuer(&name) + "/change";
+            Some((name, address, reason.to_string()))
+        }
+        _ => None,
+    });
+    Ok(off.collect())
 }

@@ -18,7 +18,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 23] = [
+const NOTICES: [(&str, &str, &str); 24] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -32,6 +32,11 @@ const NOTICES: [(&str, &str, &str); 23] = [
         "The next request of that browser is led to the sign-in.",
     ),
     ("created", "Created.", ""),
+    (
+        "issuer-added",
+        "The issuer is added.",
+        "All nodes have it in use within a second.",
+    ),
     ("added", "Added.", ""),
     ("removed", "The role is removed.", ""),
     ("disabled", "Disabled.", "Every request is refused from now on."),
