@@ -193,8 +193,8 @@ impl IssuerStore<'_> {
 
     /// Refuses a realm in which there is something already, unless the issuer had it before.
     ///
-    /// SECURITY: the realm may be that of an issuer that is gone, whose users still hold manual roles anywhere. Whoever has the realm
-    /// speaks for them.
+    /// SECURITY: the realm may be that of an issuer that is gone, whose users still hold manual roles anywhere. An issuer that
+    /// has the realm speaks for them.
     async fn own_realm(&self, realm: &Realm, before: Option<&Candidate>) -> Result<(), SaveError> {
         let earlier = before.and_then(|before| {
             let document = &before.document;

@@ -1,8 +1,8 @@
 //! Setup links: an organization's admin brings the organization's own identity provider. A link is for one organization and makes one
 //! issuer, within seven days; it ends when that issuer lets people in.
 //!
-//! SECURITY: the link is the credential. Whoever holds it can make an issuer of that organization, observe it, and have it let people
-//! in; nothing else. Only the SHA-256 of its secret is stored, as the name of its document.
+//! SECURITY: the link is the credential. Its holder can make an issuer of that organization, observe it, and have it let people in;
+//! nothing else. Only the SHA-256 of its secret is stored, as the name of its document.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -90,8 +90,8 @@ pub(crate) async fn list(
 
 /// Creates a setup link
 ///
-/// Whoever has the link can add one issuer of this organization, within seven days: propose it from a token, observe it, and have it
-/// let people in. Takes no body.
+/// The holder of the link can add one issuer of this organization, within seven days: propose it from a token, observe it, and have
+/// it let people in. Takes no body.
 #[utoipa::path(
     post, path = "/organizations/{organization}/setup-links", tag = "issuers", operation_id = "create_setup_link",
     params(("organization" = String, Path, description = "The organization's id or name.")),
