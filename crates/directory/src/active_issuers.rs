@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use narthex_names::{IssuerName, Realm};
+
 use crate::desired::SyncPolicy;
-use crate::name::{IssuerName, Realm};
 
 /// The issuers that are configured and enabled, with what each may give. Made anew with every configuration.
 ///

@@ -1,11 +1,10 @@
 //! The audit trail: who did what, written in the same transaction as the change itself. Events are numbered in the
 //! order of their commits, so a reader that remembers a number (a webhook's outbox) misses none.
 
+use narthex_names::{ApiKeyId, IssuerName, OrganizationId, TeamId, UserId};
 use serde_json::{Map, Value};
 
 use crate::grant::TokenFingerprint;
-use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
-use crate::name::IssuerName;
 
 mod actions;
 mod chain;

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use narthex_names::{IssuerName, UserId};
 use serde_json::{Map, Value, json};
 
 use crate::audit::{Actor, AuditEvent};
 use crate::grant::Grant;
-use crate::id::UserId;
-use crate::name::IssuerName;
 use crate::organization::{Organization, Origin};
 use crate::role::Scope;
 use crate::team::Team;

@@ -3,9 +3,11 @@
 
 use std::fmt;
 
+use narthex_names::{
+    ApiKeyId, ExternalId, GrantId, IssuerName, OrganizationId, OrganizationName, Realm, TeamId, UserId, Username,
+};
+
 use crate::grant::Grant;
-use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
-use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::organization::{MembershipRule, OrganizationDetails, OrganizationStatus, OrganizationTags};
 use crate::role::{PlatformRole, Scope, ScopedRole};
 use crate::user::{Profile, User, UserStatus};

@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use narthex_names::{ExternalId, OrganizationName, Realm};
+
 use crate::change::Change;
 use crate::command::{NewOrganization, OrganizationFilter};
 use crate::directory::{Answer, Directory};
 use crate::error::StoreError;
 use crate::grant::Grant;
-use crate::name::{ExternalId, OrganizationName, Realm};
 use crate::organization::{Organization, OrganizationStatus, Origin};
 use crate::page::Page;
 use crate::rules::{check_text, new_organization, updated_organization};

@@ -2,13 +2,13 @@
 //!
 //! [`Desired`] is plain data: tools and dry runs build it freely. Only `mapping` turns verified claims into one.
 
+use narthex_names::{ExternalId, IssuerName, OrganizationName, Realm, TagList, Username};
 use serde_json::{Map, Value};
 
 use crate::grant::TokenFingerprint;
-use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::role::{OrganizationRole, TeamRole, word};
 use crate::rules::check_text;
-use crate::tag::{PatternTag, TagList, TagPatterns};
+use crate::tag_pattern::{PatternTag, TagPatterns};
 use crate::user::Profile;
 
 /// Everything a token says about its user, after mapping.

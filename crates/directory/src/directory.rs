@@ -17,9 +17,9 @@ pub use token_sync::TokenSync;
 pub use trail::Trail;
 pub use webhooks::Webhooks;
 
+use narthex_names::{OrganizationId, Realm};
+
 use crate::error::StoreError;
-use crate::id::OrganizationId;
-use crate::name::Realm;
 use crate::user::User;
 
 /// Result of a store's operation.

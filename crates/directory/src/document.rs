@@ -1,12 +1,12 @@
 //! Documents that the edges keep in the directory without the directory looking inside: issuers made at run time,
 //! connections, webhooks, setup links. Each has a body that is shown, and a secret that is not.
 
+use narthex_names::OrganizationId;
 use serde_json::{Map, Value};
 
 use crate::audit::{AuditEvent, By};
 use crate::command::SecretBytes;
 use crate::error::StoreError;
-use crate::id::OrganizationId;
 use crate::role::word;
 
 word!(

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
+use narthex_names::{IssuerName, OrganizationId, OrganizationName, Realm, TeamId};
+
 use crate::active_issuers::ActiveIssuers;
 use crate::command::{Member, UserEntry};
 use crate::desired::{Desired, SyncPolicy};
 use crate::directory::{Answer, TokenSync};
 use crate::grant::{Grant, GrantSource};
-use crate::id::{OrganizationId, TeamId};
-use crate::name::{IssuerName, OrganizationName, Realm};
 use crate::organization::Organization;
 use crate::plan::SyncPlan;
 use crate::role::{OrganizationRole, PlatformRole, Scope, ScopedRole};
 use crate::snapshot::TagMatch;
-use crate::tag::PatternTag;
+use crate::tag_pattern::PatternTag;
 use crate::team::Team;
 use crate::user::User;
 

@@ -1,14 +1,13 @@
 //! Erasure of users: the record under a pseudonym, the audit trail without personal values, and what is remembered so
 //! that an older token does not bring the user back.
 
+use narthex_names::{ExternalId, NameError, Realm, UserId, Username};
 use serde_json::{Map, Value};
 
 use crate::change::Change;
 use crate::command::SecretBytes;
-use crate::error::{NameError, Refusal, StoreError};
+use crate::error::{Refusal, StoreError};
 use crate::grant::Grant;
-use crate::id::UserId;
-use crate::name::{ExternalId, Realm, Username};
 use crate::role::word;
 use crate::rules::{check_version, close_all};
 use crate::user::{Profile, User, UserStatus};

@@ -7,8 +7,8 @@
 //! the other sources: one open manual grant per user and scope, one open claim grant per user, scope and issuer.
 //! A role that changes closes the grant and opens another, so that history stays true.
 
-use crate::id::{GrantId, UserId};
-use crate::name::IssuerName;
+use narthex_names::{GrantId, IssuerName, UserId};
+
 use crate::role::{Scope, ScopedRole, word};
 
 word!(
@@ -207,8 +207,9 @@ impl Grant {
 
 #[cfg(test)]
 mod tests {
+    use narthex_names::CountingIds;
+
     use super::*;
-    use crate::id::CountingIds;
     use crate::role::PlatformRole;
 
     #[test]

@@ -32,9 +32,7 @@ mod effective_grants;
 mod erasure;
 mod error;
 mod grant;
-mod id;
 mod machine_key;
-mod name;
 mod order;
 mod organization;
 mod page;
@@ -48,7 +46,7 @@ mod session;
 mod single_organization;
 mod snapshot;
 mod sync;
-mod tag;
+mod tag_pattern;
 mod team;
 mod user;
 mod versions;
@@ -78,17 +76,18 @@ pub use directory::{
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use erasure::{Erasure, RefusedTokens, RemovedIdentity, RemovedKind, erase_user, without_personal_values};
-pub use error::{NameError, Refusal, StoreError, SyncError};
+pub use error::{Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
-pub use id::{
-    ApiKeyId, ConnectionId, CountingIds, GrantId, MachineKeyId, NewId, OrganizationId, SessionId, TeamId, UserId,
-};
 pub use machine_key::{
     LoadedMachineKey, MACHINE_KEY_NAME_LENGTH_MAX, MACHINE_KEY_USE_EVERY_MS, MachineKey, MachineKeyEnd,
     MachineKeyError, MachineKeyUse, load_machine_key,
 };
-pub use name::{
-    ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username, changes_direction,
+// Ids, names and tags are in every record and call of this crate; they come along with it.
+pub use narthex_names::{
+    ApiKeyId, ConnectionId, CountingIds, Difference, ExternalId, GrantId, IssuerName, MachineKeyId, NAME_LENGTH_MAX,
+    NameError, NewId, OrganizationId, OrganizationName, Realm, SLUG_LENGTH_MAX, SessionId, TAG_LENGTH_MAX,
+    TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, TeamId, UserId, Username, changes_direction, difference, fold,
+    is_near, several_tags_in_one, spellings,
 };
 pub use order::{Mark, Said};
 pub use organization::{
@@ -106,12 +105,9 @@ pub use session::{
     SESSION_BYTES_MAX, SESSION_KEPT_MS, SESSION_MS_MAX, SESSION_USE_EVERY_MS, Session, SessionClient, SessionEnd,
     SessionFilter, SessionKind, SessionSelection, StandingSession,
 };
-pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch, settle};
 pub use sync::{Synced, load, rehearse, sync};
-pub use tag::{
-    Difference, PatternProblem, PatternTag, TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList,
-    TagPattern, TagPatterns, TwoReadings, difference, fold, is_near, settle, several_tags_in_one, spellings,
-};
+pub use tag_pattern::{PatternProblem, PatternTag, TagPattern, TagPatterns, TwoReadings};
 pub use team::Team;
 pub use user::{Profile, User, UserKind, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use narthex_names::{MachineKeyId, OrganizationId, OrganizationName};
+
 use crate::command::SecretHash;
 use crate::directory::{Keyring, TokenSync};
 use crate::error::StoreError;
-use crate::id::{MachineKeyId, OrganizationId};
-use crate::name::OrganizationName;
 use crate::organization::OrganizationStatus;
 use crate::principal::Principal;
 use crate::role::OrganizationRole;
@@ -176,8 +176,9 @@ pub async fn load_machine_key<D: Keyring + TokenSync + ?Sized>(
 
 #[cfg(test)]
 mod tests {
+    use narthex_names::CountingIds;
+
     use super::*;
-    use crate::id::CountingIds;
 
     fn key() -> MachineKey {
         let mut ids = CountingIds(0);

@@ -1,7 +1,8 @@
 //! The order of an issuer's tokens for a user: an old token undoes nothing that a newer one changed.
 
+use narthex_names::Username;
+
 use crate::desired::{Desired, DesiredMembership};
-use crate::name::Username;
 
 /// Digest of what a token says about its user, after mapping. Two tokens with the same digest ask for the same.
 ///

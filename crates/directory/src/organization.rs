@@ -1,9 +1,8 @@
 //! An organization: what its people share, and the tags that say who they are.
 
-use crate::id::OrganizationId;
-use crate::name::{ExternalId, OrganizationName, Realm};
+use narthex_names::{ExternalId, OrganizationId, OrganizationName, Realm, Tag, TagList};
+
 use crate::role::{OrganizationRole, word};
-use crate::tag::{Tag, TagList};
 
 word!(
     /// State of an organization.

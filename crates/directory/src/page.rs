@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use narthex_names::is_id;
+
 use crate::error::StoreError;
-use crate::id::is_id;
 
 /// The most items in one page.
 pub const PAGE_LIMIT_MAX: usize = 200;

@@ -11,17 +11,16 @@ mod tests;
 
 use std::fmt;
 
+use narthex_names::{GrantId, IssuerName, NewId, Realm, TAGS_PER_TOKEN_MAX, UserId};
+
 use crate::audit::Actor;
 use crate::change::Change;
 use crate::desired::{Desired, DesiredTags, SyncMode, SyncPolicy};
 use crate::erasure::admit_again;
 use crate::error::Refusal;
 use crate::grant::TokenFingerprint;
-use crate::id::{GrantId, NewId, UserId};
-use crate::name::{IssuerName, Realm};
 use crate::order::{Mark, Said};
 use crate::snapshot::{NearMiss, Snapshot, Standing, TagMatch};
-use crate::tag::TAGS_PER_TOKEN_MAX;
 use crate::user::{User, UserStatus};
 
 use self::draft::Draft;

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use narthex_names::{ExternalId, GrantId, NameError, OrganizationId, OrganizationName, Realm, TeamId, Username};
 use serde_json::{Map, Value};
 
-use crate::error::NameError;
 use crate::grant::Grant;
-use crate::id::{GrantId, OrganizationId, TeamId};
 use crate::machine_key::MachineKey;
-use crate::name::{ExternalId, OrganizationName, Realm, Username};
 use crate::organization::{Organization, OrganizationStatus};
 use crate::role::{OrganizationRole, PlatformRole, ScopedRole, TeamRole};
 use crate::snapshot::Standing;

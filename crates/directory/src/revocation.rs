@@ -1,8 +1,9 @@
 //! Tokens that an administrator revoked.
 
+use narthex_names::IssuerName;
+
 use crate::audit::{AuditEvent, By};
 use crate::error::StoreError;
-use crate::name::IssuerName;
 use crate::rules::check_text;
 
 /// Tokens of an issuer.

@@ -1,8 +1,7 @@
 //! Roles, and what they are held on. Within one kind of scope roles are ordered: the effective role is the
 //! highest one held.
 
-use crate::error::NameError;
-use crate::id::{OrganizationId, TeamId};
+use narthex_names::{NameError, OrganizationId, TeamId};
 
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident, $what:literal, { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -31,12 +30,12 @@ macro_rules! role {
         }
 
         impl std::str::FromStr for $name {
-            type Err = crate::error::NameError;
+            type Err = narthex_names::NameError;
 
-            fn from_str(text: &str) -> Result<Self, crate::error::NameError> {
+            fn from_str(text: &str) -> Result<Self, narthex_names::NameError> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err(crate::error::NameError::Word { what: $what, known: &[$($text),+] }),
+                    _ => Err(narthex_names::NameError::Word { what: $what, known: &[$($text),+] }),
                 }
             }
         }

@@ -1,14 +1,15 @@
 //! Rules of commands: from a record and a wish to changes. Pure, so that every store decides alike. For stores; all
 //! other callers go through [`crate::Directory`].
 
+use narthex_names::{NAME_LENGTH_MAX, NameError, Realm};
+
 use crate::audit::{AuditEvent, By};
 use crate::change::Change;
 use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
 use crate::erasure::RemovedIdentity;
-use crate::error::{NameError, StoreError};
+use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 use crate::machine_key::MachineKey;
-use crate::name::NAME_LENGTH_MAX;
 use crate::organization::{MembershipRule, Organization, Origin};
 use crate::role::{Scope, ScopedRole};
 use crate::team::Team;
@@ -430,7 +431,7 @@ pub(crate) fn check_version(what: &'static str, expected: Option<u64>, found: u6
     }
 }
 
-fn check_home(realm: &crate::name::Realm, organization: Option<&Organization>) -> Result<(), StoreError> {
+fn check_home(realm: &Realm, organization: Option<&Organization>) -> Result<(), StoreError> {
     match organization {
         Some(organization) if organization.realm != *realm => {
             Err(StoreError::Refused("a team and its organization belong to one realm"))

@@ -3,14 +3,13 @@
 //! A session stands for one credential, which the engine seals; the directory never looks inside. A cookie holds a secret,
 //! and the directory its hash. The rules of a session's life are here, once, for every store.
 
+use narthex_names::{IssuerName, SessionId, UserId};
 use serde_json::Value;
 
 use crate::audit::{AuditEvent, By};
 use crate::command::{SecretBytes, SecretHash};
 use crate::desired::ProviderSession;
 use crate::error::StoreError;
-use crate::id::{SessionId, UserId};
-use crate::name::IssuerName;
 use crate::role::word;
 use crate::rules::check_text;
 use crate::versions::{Stamp, Stripe};
@@ -432,11 +431,11 @@ impl LogoutMark {
 
 #[cfg(test)]
 mod tests {
+    use narthex_names::CountingIds;
     use proptest::prelude::*;
 
     use super::*;
     use crate::audit::Actor;
-    use crate::id::CountingIds;
 
     const NOW_MS: i64 = 1_800_000_000_000;
 

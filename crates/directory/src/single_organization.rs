@@ -1,10 +1,10 @@
 //! Issuers of one organization: a token of such an issuer reaches nothing outside of it, whichever realm the organization is in.
 
+use narthex_names::{ExternalId, is_near};
+
 use crate::desired::Desired;
-use crate::name::ExternalId;
 use crate::organization::Organization;
-use crate::snapshot::{Detail, NearMiss, Snapshot, TagMatch};
-use crate::tag::{is_near, settle};
+use crate::snapshot::{Detail, NearMiss, Snapshot, TagMatch, settle};
 
 /// Narrows a snapshot to the one organization of the token's issuer; `None` where there is none of that name. The users of such
 /// an issuer have a realm of their own, so the organization need not be of the token's realm.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use narthex_names::{ExternalId, OrganizationId, OrganizationName, Realm, UserId, is_near};
+
 use crate::desired::Desired;
 use crate::erasure::{RefusedTokens, RemovedIdentity, RemovedKind};
 use crate::grant::Grant;
-use crate::id::{OrganizationId, UserId};
-use crate::name::{ExternalId, OrganizationName, Realm};
 use crate::order::Mark;
 use crate::organization::{Organization, OrganizationStatus};
 use crate::recent::Recent;
@@ -99,6 +99,19 @@ pub struct NearMiss {
     pub listed: String,
     /// The organization that lists it; `None` for the issuer's `platform_admin` list.
     pub organization: Option<OrganizationBrief>,
+}
+
+/// The near misses that a store found by [`spellings`](crate::spellings): only true ones, each once, in the order of tag,
+/// organization and listed tag.
+pub fn settle(mut found: Vec<NearMiss>) -> Vec<NearMiss> {
+    found.retain(|miss| is_near(&miss.tag, &miss.listed));
+    let key = |miss: &NearMiss| {
+        let organization = miss.organization.as_ref().map(|organization| organization.id);
+        (miss.tag.clone(), organization, miss.listed.clone())
+    };
+    found.sort_by_cached_key(key);
+    found.dedup();
+    found
 }
 
 /// Organizations and teams that a store looks up for a token besides those of [`crate::Desired::organization`] and

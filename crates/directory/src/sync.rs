@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use narthex_names::{NewId, UserId};
+
 use crate::active_issuers::ActiveIssuers;
 use crate::desired::{Desired, SyncMode, SyncPolicy};
 use crate::directory::TokenSync;
 use crate::effective_grants::{GrantPolicy, Shown};
 use crate::error::{Refusal, StoreError, SyncError};
-use crate::id::{NewId, UserId};
 use crate::order::Mark;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;

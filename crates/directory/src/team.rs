@@ -1,7 +1,6 @@
 //! A team: people inside an organization.
 
-use crate::id::{OrganizationId, TeamId};
-use crate::name::{ExternalId, Realm};
+use narthex_names::{ExternalId, OrganizationId, Realm, TeamId};
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq)]

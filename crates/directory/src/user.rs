@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use narthex_names::{ExternalId, Realm, UserId, Username};
 use serde_json::{Map, Value};
 
-use crate::id::UserId;
-use crate::name::{ExternalId, Realm, Username};
 use crate::role::word;
 
 word!(

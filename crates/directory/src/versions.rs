@@ -7,8 +7,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use narthex_names::{SessionId, UserId};
+
 use crate::command::SecretHash;
-use crate::id::{SessionId, UserId};
 
 /// Number of stripes that users are spread over.
 pub const STRIPES: u16 = 4_096;
@@ -109,8 +110,9 @@ impl Versions {
 
 #[cfg(test)]
 mod tests {
+    use narthex_names::CountingIds;
+
     use super::*;
-    use crate::id::CountingIds;
 
     #[test]
     fn a_stamp_is_current_until_its_own_numbers_move() {

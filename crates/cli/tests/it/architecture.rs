@@ -14,12 +14,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     // ground
     ("token", &[]),
     ("template", &[]),
-    ("directory", &[]),
+    ("names", &[]),
     ("listener", &[]),
     ("telemetry", &[]),
     ("scim", &[]),
     ("settings-reader", &[]),
     ("testkit", &[]),
+    // records
+    ("directory", &["names"]),
     ("conformance", &["directory"]),
     // second
     ("mapping", &["token", "template", "directory"]),
@@ -229,6 +231,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "token",
     "template",
+    "names",
     "directory",
     "mapping",
     "decision",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use narthex_names::UserId;
 use serde_json::{Map, Value};
 
 use super::{Actor, AuditEvent, ChainHash, RecordedEvent};
 use crate::command::SecretBytes;
 use crate::erasure::is_personal;
-use crate::id::UserId;
 
 /// Beginning of the place of a member of the actor's token.
 const TOKEN: &str = "actor.token.";
@@ -163,10 +163,11 @@ fn parent<'e, 'p>(event: &'e mut Map<String, Value>, place: &'p str) -> Option<(
 mod tests {
     use serde_json::json;
 
+    use narthex_names::IssuerName;
+
     use super::*;
     use crate::erasure::without_personal_values;
     use crate::grant::TokenFingerprint;
-    use crate::name::IssuerName;
 
     fn recorded() -> RecordedEvent {
         let token = TokenFingerprint {

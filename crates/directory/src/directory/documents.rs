@@ -1,11 +1,11 @@
 //! Store operations on documents, of which the directory knows only kind, name and organization.
 
 use async_trait::async_trait;
+use narthex_names::OrganizationId;
 
 use crate::audit::By;
 use crate::directory::Answer;
 use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
-use crate::id::OrganizationId;
 use crate::page::{Listing, Page};
 
 /// Documents: what other parts of the program keep, by kind and name.

@@ -1,11 +1,11 @@
 //! Store operations on API keys, machine keys, assertion keys, and the saved key sets of issuers.
 
 use async_trait::async_trait;
+use narthex_names::{ApiKeyId, MachineKeyId, OrganizationId};
 
 use crate::audit::By;
 use crate::command::{ApiKey, AssertionKey, SavedKeySet, SecretHash};
 use crate::directory::Answer;
-use crate::id::{ApiKeyId, MachineKeyId, OrganizationId};
 use crate::machine_key::{MachineKey, MachineKeyUse};
 use crate::page::{Listing, Page};
 

@@ -1,6 +1,7 @@
 //! Store operations on users, organizations, teams, members and grants: what administrators do.
 
 use async_trait::async_trait;
+use narthex_names::{OrganizationId, Realm, TeamId, UserId};
 
 use crate::audit::By;
 use crate::command::{
@@ -11,8 +12,6 @@ use crate::deletion::{Deletion, OrganizationContent};
 use crate::directory::{Answer, Carrier, CarrierFilter};
 use crate::erasure::{Erasure, RemovedIdentity};
 use crate::grant::Grant;
-use crate::id::{OrganizationId, TeamId, UserId};
-use crate::name::Realm;
 use crate::organization::{Logo, Organization};
 use crate::page::{Listing, Page};
 use crate::role::Scope;

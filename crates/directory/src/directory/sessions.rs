@@ -1,11 +1,11 @@
 //! Store operations on sessions, on values that are good for one use, and on the logouts of identity providers.
 
 use async_trait::async_trait;
+use narthex_names::{SessionId, UserId};
 
 use crate::audit::By;
 use crate::command::{SecretBytes, SecretHash};
 use crate::directory::Answer;
-use crate::id::{SessionId, UserId};
 use crate::page::{Listing, Page};
 use crate::revocation::Revocation;
 use crate::session::{

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use narthex_names::{IssuerName, OrganizationId, OrganizationName, UserId};
 
 use crate::desired::Desired;
 use crate::directory::Answer;
-use crate::id::{OrganizationId, UserId};
-use crate::name::{IssuerName, OrganizationName};
 use crate::order::Mark;
 use crate::organization::Organization;
 use crate::plan::{SyncPlan, Touch};

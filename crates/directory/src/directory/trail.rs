@@ -1,13 +1,13 @@
 //! Store operations on the audit trail, and on the denials of the last hour.
 
 use async_trait::async_trait;
+use narthex_names::{OrganizationId, UserId};
 
 use crate::audit::{
     AuditEvent, AuditKey, By, ChainLink, Checkpoint, DayChanges, EventFilter, RecordedEvent, SealKey, SealedEvent,
 };
 use crate::denial::DenialRecord;
 use crate::directory::Answer;
-use crate::id::{OrganizationId, UserId};
 use crate::page::{Listing, Page};
 
 /// The audit trail: read in order, and added to; and the hash chain over it.

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
+use narthex_names::{GrantId, NewId, OrganizationId, OrganizationName, Realm, UserId};
 use serde_json::Value;
 
 use crate::change::{Change, Moves};
 use crate::desired::{Desired, DesiredOrganization, DesiredTags, Provision, SyncPolicy};
 use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
-use crate::id::{GrantId, NewId, OrganizationId, UserId};
-use crate::name::{OrganizationName, Realm};
 use crate::order::{Mark, Said};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
@@ -474,12 +473,12 @@ fn overlay(stored: &mut Profile, given: &Profile) {
 }
 
 fn free_name(wanted: &DesiredOrganization, id: OrganizationId, taken: bool) -> OrganizationName {
-    let id = id.to_string();
-    let ending: String = id.chars().skip(id.len().saturating_sub(8)).collect();
+    let text = id.to_string();
+    let ending: String = text.chars().skip(text.len().saturating_sub(8)).collect();
     let free = match wanted.suggested_name() {
         Some(name) if !taken && !name.is_an_id() => return name,
         Some(name) => name.with_ending(&ending),
         None => OrganizationName::new(format!("organization-{ending}")),
     };
-    free.unwrap_or_else(|_| OrganizationName::of_id(&id))
+    free.unwrap_or_else(|_| OrganizationName::of_id(id))
 }

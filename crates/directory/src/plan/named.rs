@@ -1,17 +1,17 @@
 //! Organizations and teams of which a token names many: those that it states (`each`), and those that its tags name by
 //! tag patterns.
 
+use narthex_names::{ExternalId, OrganizationId, OrganizationName, TeamId};
+
 use crate::change::Change;
 use crate::desired::{DesiredMembership, DesiredOrganization, DesiredTeam};
 use crate::error::Refusal;
 use crate::grant::GrantSource;
-use crate::id::{OrganizationId, TeamId};
-use crate::name::{ExternalId, OrganizationName};
 use crate::organization::{Organization, Origin};
 use crate::role::ScopedRole;
 use crate::single_organization::names;
 use crate::snapshot::{OrganizationBrief, TagMatch};
-use crate::tag::PatternTag;
+use crate::tag_pattern::PatternTag;
 use crate::team::Team;
 
 use super::Note;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use narthex_names::is_near;
+
 use crate::desired::{DesiredTags, OnEmpty};
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::role::{OrganizationRole, PlatformRole, Scope, ScopedRole};
 use crate::rules::why_lapsed;
 use crate::snapshot::{Detail, NearMiss};
-use crate::tag::is_near;
 
 use super::Note;
 use super::draft::{Draft, Wanted};

@@ -1,19 +1,18 @@
 //! The planner with a snapshot alone: no store, no waiting. Its tests with a store are in `conformance`.
 
+use narthex_names::{CountingIds, ExternalId, OrganizationId, OrganizationName, TagList, Username};
 use serde_json::Map;
 
 use super::*;
 use crate::desired::{DesiredMembership, DesiredOrganization, DesiredTeam, DesiredUser, ProviderSession};
 use crate::grant::{Grant, GrantSource};
-use crate::id::{CountingIds, OrganizationId};
-use crate::name::{ExternalId, OrganizationName, Username};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
 };
 use crate::role::{OrganizationRole, PlatformRole, ScopedRole, TeamRole};
 use crate::single_organization::narrow;
 use crate::snapshot::OrganizationBrief;
-use crate::tag::{PatternTag, TagList};
+use crate::tag_pattern::PatternTag;
 use crate::user::Profile;
 
 const NOW_MS: i64 = 1_800_000_000_000;

@@ -133,7 +133,7 @@ fn text_of(id: Ulid, buffer: &mut [u8; TEXT_LENGTH]) -> &str {
 
 /// Tests whether text is that of an id, of any kind.
 /// INVARIANT: one id has one text. `Ulid` alone would also read upper case.
-pub(crate) fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     parse(text).is_some()
 }
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::name::{ExternalId, OrganizationName};
+use narthex_names::{ExternalId, OrganizationName};
+
 use crate::role::OrganizationRole;
 
 /// The most texts that the patterns of an issuer may be written out to.

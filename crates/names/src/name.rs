@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::NameError;
-use crate::id::is_id;
+use crate::id::{OrganizationId, is_id};
 
 /// The longest external id, username or realm, in characters.
 pub const NAME_LENGTH_MAX: usize = 256;
@@ -131,7 +131,7 @@ impl OrganizationName {
     }
 
     /// Tests whether the name would be read as an id.
-    pub(crate) fn is_an_id(&self) -> bool {
+    pub fn is_an_id(&self) -> bool {
         is_id(&self.0)
     }
 
@@ -155,9 +155,9 @@ impl OrganizationName {
         self::slug(name).is_ok().then(|| Self(name.into()))
     }
 
-    /// A name out of an id's text, which is a slug by itself.
-    pub(crate) fn of_id(id: &str) -> Self {
-        Self(id.into())
+    /// The id as a name: its text is a slug by itself.
+    pub fn of_id(id: OrganizationId) -> Self {
+        Self(id.to_string().into())
     }
 
     /// This slug made different by an ending, cut so that both fit.

@@ -3,16 +3,13 @@
 //! into double quotes, with quotes inside doubled: `staff, "CN=Ops,DC=corp", "the ""A"" team"`.
 
 mod near;
-mod pattern;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::NameError;
 
-pub use near::{Difference, difference, is_near};
-pub use near::{settle, spellings};
-pub use pattern::{PatternProblem, PatternTag, TagPattern, TagPatterns, TwoReadings};
+pub use near::{Difference, difference, is_near, spellings};
 
 /// The longest tag an organization can list, in characters. Longer ones in a token match nothing.
 pub const TAG_LENGTH_MAX: usize = 512;
@@ -58,11 +55,11 @@ impl fmt::Debug for Tag {
 /// An organization's list of tags: in the order given, each once.
 ///
 /// ```
-/// use narthex_directory::TagList;
+/// use narthex_names::TagList;
 /// let list = TagList::parse(r#" staff, "CN=Ops,DC=corp" ,, staff"#)?;
 /// assert_eq!(list.texts().collect::<Vec<_>>(), ["staff", "CN=Ops,DC=corp"]);
 /// assert_eq!(list.to_string(), r#"staff, "CN=Ops,DC=corp""#);
-/// # Ok::<(), narthex_directory::NameError>(())
+/// # Ok::<(), narthex_names::NameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct TagList(Vec<Tag>);

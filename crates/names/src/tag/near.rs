@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::fold;
-use crate::snapshot::NearMiss;
 
 /// The most tags that are looked for inside one text.
 const PARTS_MAX: usize = 20;
@@ -127,19 +126,6 @@ pub fn spellings(tag: &str) -> BTreeSet<String> {
 /// Tests whether people would take the two for the same.
 pub fn is_near(tag: &str, listed: &str) -> bool {
     difference(tag, listed).is_some()
-}
-
-/// The near misses that a store found by [`spellings`]: only true ones, each once, in the order of tag, organization and
-/// listed tag.
-pub fn settle(mut found: Vec<NearMiss>) -> Vec<NearMiss> {
-    found.retain(|miss| is_near(&miss.tag, &miss.listed));
-    let key = |miss: &NearMiss| {
-        let organization = miss.organization.as_ref().map(|organization| organization.id);
-        (miss.tag.clone(), organization, miss.listed.clone())
-    };
-    found.sort_by_cached_key(key);
-    found.dedup();
-    found
 }
 
 /// The text as people see it: without case, blanks and what is invisible.
