@@ -29,7 +29,6 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::denial::Denial;
 use narthex_clock::{NoEntropy, RequestIds};
 use narthex_ops::Operations;
 
@@ -70,7 +69,7 @@ pub use denials::DenialBody;
 pub use error::ApiError;
 pub use error_code::ErrorCode;
 pub use explain::{ExplainRequest, RequestToExplain};
-pub(crate) use extract::CallerSlot;
+pub use extract::CallerSlot;
 pub use grants::{HeldGrantBody, HeldRoleBody};
 pub use issuers::{
     FieldProblemBody, FreshSetupLinkBody, IssuerBody, IssuerDocumentBody, KeyBody, KeyErrorBody, KeyHealthBody,
@@ -129,6 +128,9 @@ impl AdminState {
 
 /// Routes everything under `/api/v1`, and `/openapi.json`. Every other path goes to `pages`; without any, it is answered
 /// with a problem document.
+///
+/// A response to a call that was not done has its [`ApiError`] in its extensions. The caller of a request is put into the
+/// [`CallerSlot`] among the extensions of the request, if it has one.
 pub fn router(state: Arc<AdminState>, pages: Option<Router>) -> Router {
     let (api, _) = operations().split_for_parts();
     let api = api
@@ -190,7 +192,7 @@ fn operations() -> OpenApiRouter<State> {
 }
 
 /// The outermost layer: numbers the request, writes an error as a problem document, and sets the headers that every
-/// response has.
+/// response has. The error stays in the extensions of the response.
 async fn finish(axum_extract::State(state): axum_extract::State<State>, request: Request, next: Next) -> Response {
     let request_id = state.request_ids.next();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -208,9 +210,8 @@ async fn finish(axum_extract::State(state): axum_extract::State<State>, request:
             );
         }
         response = error.answer(&request_id);
-        if let Some(denial) = Denial::of_error(&error) {
-            response.extensions_mut().insert(denial);
-        }
+        // For the layers around the API, which log refusals.
+        response.extensions_mut().insert(error);
         response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     }
     let status = response.status().as_u16();

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use narthex_admin::api::FreshApiKey;
 use narthex_admin::ops::settings::StoreFacts;
-use narthex_admin::port::{AdminServices, serve_admin};
+use narthex_admin_port::{AdminServices, serve_admin};
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics, TRACE_TARGET, WebOrigin};

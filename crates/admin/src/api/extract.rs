@@ -40,13 +40,14 @@ impl FromRequestParts<Arc<AdminState>> for RequestCaller {
     }
 }
 
-/// Slot in a request for its caller, read by the layers around the API.
+/// Slot for the caller of a request, in the request's extensions: filled when the credential was accepted, and read by the layers
+/// around the API. Clones share the slot.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallerSlot(Arc<OnceLock<Caller>>);
+pub struct CallerSlot(Arc<OnceLock<Caller>>);
 
 impl CallerSlot {
     /// Returns the caller, if one was found.
-    pub(crate) fn get(&self) -> Option<&Caller> {
+    pub fn get(&self) -> Option<&Caller> {
         self.0.get()
     }
 }

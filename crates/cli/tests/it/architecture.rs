@@ -126,9 +126,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "token",
             "directory",
-            "listener",
             "decision",
             "clock",
             "connection",
@@ -137,8 +135,24 @@ const ARROWS: &[(&str, &[&str])] = &[
             "explain",
             "config",
             "issuers",
+            "ops",
+        ],
+    ),
+    (
+        "admin-port",
+        &[
+            "token",
+            "directory",
+            "listener",
+            "decision",
+            "clock",
+            "fetch",
+            "engine",
+            "explain",
+            "issuers",
             "login",
             "ops",
+            "admin",
         ],
     ),
     // admin, as pages
@@ -218,6 +232,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "issuers",
             "admin",
+            "admin-port",
             "console",
             "upstream",
             "gateway",

@@ -14,6 +14,7 @@ use http::{HeaderName, header};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
+use narthex_admin::api::{self, AdminState, ApiError, CallerSlot};
 use narthex_clock::NoEntropy;
 use narthex_decision::Reason;
 use narthex_directory::StoreError;
@@ -33,7 +34,6 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, AdminState, CallerSlot};
 use crate::denial::{Denial, RequestLine};
 use crate::engine_gateway::EngineGateway;
 
@@ -114,6 +114,8 @@ async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, 
         Err(refusal) => refused(&refusal, &engine.request_ids.next()),
     };
     let denial = response.extensions_mut().remove::<Denial>();
+    let error = response.extensions_mut().remove::<ApiError>();
+    let denial = denial.or_else(|| error.as_ref().and_then(Denial::of_error));
     let refused_sign_in = response.extensions_mut().remove::<RefusedSignIn>();
     let denial = denial.or_else(|| refused_sign_in.as_ref().map(Denial::from));
     if denial.is_some() && !response.headers().contains_key("x-narthex-request-id") {

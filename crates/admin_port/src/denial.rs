@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use http::{Method, StatusCode};
+use narthex_admin::api::ApiError;
 use narthex_directory::{Actor, IssuerName, OrganizationId, OrganizationName};
 use narthex_engine::event::{micros, shown};
 use narthex_engine::respond::{CallerFacts, Refusal};
 use narthex_ops::sessions::RefusedSignIn;
 use narthex_ops::{Caller, OpError};
 use tokio::time::Instant;
-
-use crate::api::ApiError;
 
 /// A refusal, for the log. It travels in the extensions of the response that the client gets.
 #[derive(Debug, Clone)]
