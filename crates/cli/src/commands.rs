@@ -11,6 +11,7 @@ mod input;
 mod issuer;
 mod manual;
 mod resources;
+mod serve;
 mod template;
 mod token;
 mod transfer;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 pub(crate) use narthex_terminal as terminal;
 
 use crate::args::{AuditCommand, Command, ConnectionCommand};
-use crate::{demo, serve};
+use crate::demo;
 
 /// Result of a command that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => transfer::export(args),
         Command::Import(args) => transfer::import(args),
-        Command::Serve(args) => in_runtime(async { serve::run(args).await.map(|()| Answer::Yes) }),
+        Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(async { demo::run(args).await.map(|()| Answer::Yes) }),
         command @ (Command::Audit(_)
         | Command::Organization(_)

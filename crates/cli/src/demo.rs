@@ -3,15 +3,15 @@
 use narthex_admin::ops::sessions::LINKS_MAX;
 use narthex_clock::Clock;
 use narthex_demo::{Demo, Visits};
+use narthex_server::Logging;
 
 use crate::args::DemoArgs;
 use crate::commands::print;
-use crate::serve;
 
 /// Starts everything and prints what to try.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let demo = Demo::start(args.port, args.store).await?;
-    let running = serve::start(demo.reading(), serve::Logging::Quiet).await?;
+    let running = narthex_server::start(demo.reading(), Logging::Quiet).await?;
     let key = running.make_api_key("demo").await?;
     let link = running.sign_in_link(LINKS_MAX).await?;
     let now_ms = Clock::system().now_ms();

@@ -1,11 +1,8 @@
-//! The narthex binary: configuration, wiring, subcommands.
+//! The narthex binary: arguments and subcommands.
 
 mod args;
-mod assemble;
 mod commands;
 mod demo;
-mod serve;
-mod system_user;
 
 use std::process::ExitCode;
 

@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use narthex_clock::Clock;
 use narthex_config::Paint;
 use narthex_doctor::Findings;
+use narthex_server::assemble;
+use narthex_server::store::{self, Purpose};
 
 use super::terminal::OutputStyle;
 use super::{Answer, print, tell};
 use crate::args::DoctorArgs;
-use crate::assemble;
-use crate::serve;
 
 /// Looks at the installation, or at a deployment, and prints what was found.
 pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
@@ -54,7 +54,7 @@ async fn installation(path: &Path) -> anyhow::Result<(Findings, Option<String>)>
     let reading = narthex_config::read(path)?;
     let is_clean = reading.warnings() == 0 && reading.is_usable();
     let report = (!is_clean).then(|| reading.report(Paint::of_stderr()));
-    let open = async |location: &_| serve::open(location, serve::Purpose::Command).await;
+    let open = async |location: &_| store::open(location, Purpose::Command).await;
     let name = path.display().to_string();
     let now_ms = Clock::system().now_ms();
     let findings = narthex_doctor::installation(&name, reading, open, assemble::new_organizations, now_ms).await;

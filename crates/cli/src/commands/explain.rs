@@ -14,6 +14,8 @@ use narthex_explain::{ExplainedRequest, explain, parse_request};
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{KeyEdges, KeySetStore, KeySetStoreError, Refreshed, StoredKeySet};
 use narthex_memory::{DeclaredView, MemoryDirectory};
+use narthex_server::assemble;
+use narthex_server::store::{self, Purpose};
 use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 
@@ -21,14 +23,13 @@ use super::input::{token_or_stdin, usage_error};
 use super::terminal::OutputStyle;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
-use crate::{assemble, serve};
 use narthex_config::{Config, StoreLocation};
 
 /// Explains, and prints the explanation. That a token is refused is an answer like any other.
 pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let request = request(&args)?;
     let token = &token_or_stdin(args.token)?;
-    let mut config = serve::usable(narthex_config::read(&args.config.path)?)?;
+    let mut config = narthex_server::usable(narthex_config::read(&args.config.path)?)?;
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;
     let kept = ReadOnly(DirectoryKeySetStore(Arc::<dyn Directory>::clone(&directory)));
@@ -87,7 +88,7 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
             "the store `{place}` was written by an older version and explaining changes nothing; start `narthex serve` once, which brings it up to date"
         );
     }
-    let directory = serve::open(&config.store, serve::Purpose::Command).await?;
+    let directory = store::open(&config.store, Purpose::Command).await?;
     as_declared(config, directory, clock).await
 }
 

@@ -37,15 +37,14 @@ use narthex_directory::{
 use narthex_engine::ConnectionSettings;
 use narthex_issuers::store::candidates;
 use narthex_issuers::{FileIssuer, choose};
+use narthex_server::store::{self, Purpose};
+use narthex_server::{assemble, system_user};
 use narthex_terminal::table::{self, Table};
 use serde::Serialize;
 
 use super::input::usage_error;
 use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};
-use crate::assemble;
-use crate::serve;
-use crate::system_user;
 use narthex_config::{Limits, Paint};
 
 /// Runs one of them.
@@ -99,7 +98,7 @@ impl AdminContext {
         let reading = narthex_config::read(&common.config.path)?;
         let refused = |report| anyhow::anyhow!("the configuration cannot be used\n\n{report}");
         let config = reading.into_config(Paint::of_stderr()).map_err(refused)?;
-        let directory = serve::open(&config.store, serve::Purpose::Command).await?;
+        let directory = store::open(&config.store, Purpose::Command).await?;
         let file_issuers: Vec<FileIssuer> = config.issuers.iter().map(FileIssuer::from).collect();
         let documents = candidates(&*directory).await?;
         let of_api = choose(&file_issuers, documents, &|_| false, &config.limits).in_use;
@@ -119,8 +118,8 @@ impl AdminContext {
             file_issuers,
             limits: config.limits.clone(),
             connections: Arc::new(assemble::connections(&config)),
-            console: serve::console_address(&config, config.listen.admin.port()),
-            audit_files: serve::audit_files(&config.audit),
+            console: narthex_server::console_address(&config, config.listen.admin.port()),
+            audit_files: narthex_server::audit_files(&config.audit),
             clock: Clock::system(),
             json: common.output.json,
         })

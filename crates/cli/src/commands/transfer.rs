@@ -21,7 +21,6 @@ use super::input::usage_error;
 use super::terminal::{escape_line, moment};
 use super::{Answer, in_runtime, print, tell};
 use crate::args::{ConfigPath, ExportArgs, ImportArgs};
-use crate::serve;
 use narthex_config::StoreLocation;
 
 /// Writes a file.
@@ -121,7 +120,7 @@ async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
 
 /// The store that the configuration names, and what it is called.
 fn place(config: &ConfigPath) -> anyhow::Result<(Place, String)> {
-    let config = serve::usable(narthex_config::read(&config.path)?)?;
+    let config = narthex_server::usable(narthex_config::read(&config.path)?)?;
     Ok(match config.store {
         StoreLocation::Sqlite(path) => {
             let name = path.display().to_string();

@@ -2,11 +2,10 @@
 
 use anyhow::Context as _;
 use narthex_admin::ops::sessions::{self, LINKS_MAX};
+use narthex_server::{link_address, system_user};
 
 use super::{AdminContext, Answer};
 use crate::args::ConsoleCommand;
-use crate::serve;
-use crate::system_user;
 
 /// Runs it.
 pub(super) async fn run(command: ConsoleCommand) -> anyhow::Result<Answer> {
@@ -18,7 +17,7 @@ pub(super) async fn run(command: ConsoleCommand) -> anyhow::Result<Answer> {
     )?;
     let name = system_user::name();
     let secret = sessions::create_link(&*context.directory, keys, &name, LINKS_MAX, context.now_ms()).await?;
-    let address = serve::link_address(&context.console, &secret);
+    let address = link_address(&context.console, &secret);
     context.answer(&serde_json::json!({ "link": address }), || {
         format!("Open this link within 15 minutes. It signs one browser in as a platform admin, once:\n\n  {address}\n")
     })

@@ -3,12 +3,12 @@
 use narthex_directory::Actor;
 
 /// A command, by the system user who runs it.
-pub(crate) fn actor() -> Actor {
+pub fn actor() -> Actor {
     Actor::CommandLine(Some(system_user()))
 }
 
 /// Name of the system user, as the audit trail has it.
-pub(crate) fn name() -> String {
+pub fn name() -> String {
     system_user()
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_admin::ops::webhooks::record::open_secrets;
 use narthex_config::Webhook;
 use narthex_directory::{Document, DocumentKind, Page};
 use narthex_engine::Engine;
+use narthex_ops::webhooks::record::open_secrets;
 use narthex_webhooks::{DeliveryObserver, SecretOpener, Sender, WebhookSecrets, WebhookSettings};
 
 /// Time between two looks for the first webhook. Until there is one, no client and no lease are needed.

@@ -22,8 +22,9 @@ use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 use narthex_config::{Config, DeclaredOrganization, Issuer, IssuerIntrospection, IssuerLogin, Limits, RouteSettings};
 
 /// Builds the runtime of a configuration. Keys of issuers whose key source has not changed are taken over from
-/// `previous`, so that a reload fetches no key set that is known already.
-pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
+/// `previous`, so that a reload fetches no key set that is known already. The issuers and the settings of routes are taken out of
+/// the configuration.
+pub fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
     let active_issuers = Arc::new(active_issuers(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
     let places_of: Vec<(IssuerName, TokenPlaces)> = issuers
@@ -111,7 +112,7 @@ fn places(of: &[(IssuerName, TokenPlaces)], listed: &[IssuerName]) -> TokenPlace
 }
 
 /// Settings of the connections that are held for organizations.
-pub(crate) fn connections(config: &Config) -> ConnectionSettings {
+pub fn connections(config: &Config) -> ConnectionSettings {
     ConnectionSettings {
         sealing: config.sealing.clone(),
         outbound: config.connections.clone(),
@@ -119,7 +120,7 @@ pub(crate) fn connections(config: &Config) -> ConnectionSettings {
 }
 
 /// The issuers whose grants count: those that are enabled.
-pub(crate) fn active_issuers<'i>(issuers: impl IntoIterator<Item = &'i Issuer>) -> ActiveIssuers {
+pub fn active_issuers<'i>(issuers: impl IntoIterator<Item = &'i Issuer>) -> ActiveIssuers {
     let mut active_issuers = ActiveIssuers::default();
     let enabled = |issuer: &&Issuer| issuer.trusted.policy().status == IssuerStatus::Enabled;
     for issuer in issuers.into_iter().filter(enabled) {
@@ -270,7 +271,7 @@ pub(crate) async fn read_key_files(runtime: &Runtime, clock: &Clock) -> anyhow::
 /// # Errors
 ///
 /// The error of the store.
-pub(crate) async fn declare(
+pub async fn declare(
     organizations: &[DeclaredOrganization],
     directory: &dyn Directory,
     clock: &Clock,
@@ -314,7 +315,7 @@ fn by_configuration(clock: &Clock) -> By {
 /// # Errors
 ///
 /// No randomness for ids.
-pub(crate) fn new_organizations(declared: &[DeclaredOrganization], at_ms: i64) -> anyhow::Result<Vec<NewOrganization>> {
+pub fn new_organizations(declared: &[DeclaredOrganization], at_ms: i64) -> anyhow::Result<Vec<NewOrganization>> {
     let mut ids = NewIds::new()?;
     Ok(declared
         .iter()

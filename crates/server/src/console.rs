@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use narthex_admin::ops::Operations;
-use narthex_admin::ops::sessions::{self, LinkError};
 use narthex_config::Config;
 use narthex_console::{ConsoleOrigin, SessionSignIn};
 use narthex_engine::WebOrigin;
+use narthex_ops::Operations;
+use narthex_ops::sessions::{self, LinkError};
 use narthex_session::cookie::Secret;
 
-use super::Running;
-use crate::commands::print;
+use crate::running::Running;
 use crate::system_user;
 
 /// The pages of the console.
@@ -28,7 +27,7 @@ pub(super) fn router(operations: &Arc<Operations>, origin: Option<&WebOrigin>) -
 }
 
 /// Address at which browsers reach the console.
-pub(crate) fn console_address(config: &Config, admin_port: u16) -> String {
+pub fn console_address(config: &Config, admin_port: u16) -> String {
     let scheme = match config.listen.admin_tls {
         Some(_) => "https",
         None => "http",
@@ -38,7 +37,7 @@ pub(crate) fn console_address(config: &Config, admin_port: u16) -> String {
 }
 
 /// Address of a one-time sign-in link.
-pub(crate) fn link_address(console: &str, secret: &Secret) -> String {
+pub fn link_address(console: &str, secret: &Secret) -> String {
     format!("{console}/sign-in/link?code={}", secret.as_str())
 }
 
@@ -48,7 +47,7 @@ impl Running {
     /// # Errors
     ///
     /// [`LinkError`].
-    pub(crate) async fn sign_in_link(&self, most: usize) -> Result<Option<String>, LinkError> {
+    pub async fn sign_in_link(&self, most: usize) -> Result<Option<String>, LinkError> {
         let engine = &self.gateway.engine;
         let settings = Arc::clone(&engine.runtime.load().connections);
         let Some(keys) = settings.sealing.as_deref() else {
@@ -59,34 +58,33 @@ impl Running {
         Ok(Some(link_address(&self.console, &secret)))
     }
 
-    /// Prints a one-time sign-in link if no credential could sign in at the console.
+    /// Creates a one-time sign-in link if no credential could sign in at the console; good for 15 minutes. `None` if one could, and
+    /// where no link can be made, with a line in the log that says why.
     ///
     /// # Errors
     ///
-    /// When the directory fails, or nothing can be printed.
-    pub(super) async fn offer_first_sign_in(&self) -> anyhow::Result<()> {
+    /// When the directory fails.
+    pub async fn first_sign_in_link(&self) -> anyhow::Result<Option<String>> {
         if !sessions::is_first_run(&*self.gateway.engine.directory).await? {
-            return Ok(());
+            return Ok(None);
         }
-        // Of several nodes that start at once, one prints a link.
+        // Of several nodes that start at once, one has a link.
         match self.sign_in_link(1).await {
-            Ok(Some(link)) => print(&format!(
-                "No administrator yet. Open this link within 15 minutes to sign in to the console, once:\n\n  {link}\n\n"
-            )),
+            Ok(Some(link)) => Ok(Some(link)),
             Ok(None) => {
                 tracing::info!(
                     event = "console_without_sign_in",
                     "no browser can sign in to the console, because there is no secret key; make one with `openssl rand \
                      -base64 32 > secret.key`, and name it with `key_file = \"secret.key\"` in `[secrets]`"
                 );
-                Ok(())
+                Ok(None)
             }
             Err(LinkError::Waiting) => {
                 tracing::info!(
                     event = "sign_in_link_waiting",
                     "a sign-in link that was printed before is still good; `narthex console link` prints another one"
                 );
-                Ok(())
+                Ok(None)
             }
             Err(error) => Err(error.into()),
         }

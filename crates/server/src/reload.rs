@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex_admin::ops::settings::Installation;
 use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
 use narthex_listener::ServerSettings;
 use narthex_listener::tls::PortTls;
+use narthex_ops::settings::Installation;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
-use super::issuers::{Base, IssuerSources};
 use crate::assemble;
+use crate::issuers::{Base, IssuerSources};
 use narthex_config::{Config, END_MARK, EndMark, Listen, RestartSettings};
 
 /// Interval between looks at the files. They are read at the second look that finds them changed.
