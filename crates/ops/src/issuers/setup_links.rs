@@ -282,9 +282,11 @@ impl SetupHolder {
             return Err(OpError::Conflict("save the issuer first; it only observes"));
         };
         let name = before.name.clone();
-        self.note(Some(name.clone()), true).await?;
         let mut issuer = before.body;
         issuer.insert("mode".to_owned(), "enforce".into());
+        // First, so that a link is not used up by an issuer that something else has come to exclude meanwhile.
+        self.check(&name, &issuer).await?;
+        self.note(Some(name.clone()), true).await?;
         self.save_issuer(&name, &issuer, DocumentAt::Version(before.version))
             .await
     }
