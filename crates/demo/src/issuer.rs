@@ -32,7 +32,7 @@ pub(super) struct Issuer {
 /// A key of a provider, with its public half.
 #[derive(Debug)]
 struct Key {
-    key: SigningKey,
+    signing: SigningKey,
     kid: String,
     jwk: Value,
 }
@@ -51,7 +51,7 @@ impl Key {
         jwk.insert("use".to_owned(), json!("sig"));
         jwk.insert("alg".to_owned(), json!("RS256"));
         Ok(Self {
-            key,
+            signing: key,
             kid,
             jwk: Value::Object(jwk),
         })
@@ -95,10 +95,14 @@ impl Issuer {
     /// Signs claims with the newest key.
     pub(super) fn sign(&self, claims: &Map<String, Value>) -> anyhow::Result<String> {
         let newest = self.keys.read().unwrap_or_else(PoisonError::into_inner).last().cloned();
-        let Key { key, kid, .. } = &*newest.context("the provider has no key")?;
+        let Key { signing, kid, .. } = &*newest.context("the provider has no key")?;
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid });
         let payload = serde_json::to_string(claims)?;
-        Ok(sign_compact(header.to_string().as_bytes(), payload.as_bytes(), key)?)
+        Ok(sign_compact(
+            header.to_string().as_bytes(),
+            payload.as_bytes(),
+            signing,
+        )?)
     }
 
     /// Discovery, key set, and `GET /token?sub=…&groups=a,b` for trying things out.

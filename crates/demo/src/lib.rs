@@ -224,7 +224,13 @@ name = "{{{{payload.name}}}}"
 external_id = "{{{{payload.companyId}}}}"
 name = "{{{{payload.company}}}}"
 role = "member"
+"#
+    ) + ORGANIZATIONS
+        + &routes(upstream)
+}
 
+/// The organizations of the configuration, with the tags that give their roles.
+const ORGANIZATIONS: &str = r#"
 [[organization]]
 name = "acme"
 label = "Acme"
@@ -238,7 +244,12 @@ label = "Globex"
 external_admin_groups = "globexAdmins"
 external_member_groups = "globexStaff"
 
-# POST /v1/algo/ORGANIZATION/ALGORITHM/VERSION: for whoever may execute in that organization.
+"#;
+
+/// The routes of the configuration, all to one application.
+fn routes(upstream: u16) -> String {
+    format!(
+        r#"# POST /v1/algo/ORGANIZATION/ALGORITHM/VERSION: for those who may execute in that organization.
 [[route]]
 path = ["/v1/algo/{{organization}}/{{algorithm}}", "/v1/algo/{{organization}}/{{algorithm}}/{{*version}}"]
 methods = ["POST"]

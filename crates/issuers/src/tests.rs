@@ -19,7 +19,10 @@ fn limits() -> Limits {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
 }
 
 fn sound(iss: &str) -> Map<String, Value> {

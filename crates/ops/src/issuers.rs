@@ -4,7 +4,8 @@ use narthex_decision::Action;
 use narthex_directory::{Cursor, Listing, StoreError};
 use narthex_engine::issuer_refusals::IssuerRefusal;
 use narthex_fetch::keys::IssuerHealth;
-pub use narthex_proposal::{Proposal, ProposedSetting};
+
+pub use narthex_proposal::{Proposal, ProposedSetting, Provider};
 use narthex_proposal::{propose_for_address, propose_for_token};
 
 use super::caller::Caller;

@@ -13,12 +13,12 @@ use crate::args::{Command, IssuerCommand, Output};
 /// Runs it.
 pub(super) fn run(command: IssuerCommand) -> anyhow::Result<Answer> {
     match command {
-        IssuerCommand::Propose { token, address, output } => propose(token, address, &output),
+        IssuerCommand::Propose { token, address, output } => propose(token, address, output),
         other => resources::run(Command::Issuer(other)),
     }
 }
 
-fn propose(token: Option<String>, address: Option<String>, output: &Output) -> anyhow::Result<Answer> {
+fn propose(token: Option<String>, address: Option<String>, output: Output) -> anyhow::Result<Answer> {
     let proposal = match (token, address) {
         (Some(token), _) => propose_for_token(&token_or_stdin(token)?),
         (None, Some(address)) => propose_for_address(&address),

@@ -376,9 +376,8 @@ fn id_of(secret: &Secret) -> String {
 }
 
 fn document(id: String, organization: OrganizationId, body: &Body) -> Result<NewDocument, OpError> {
-    let body = match serde_json::to_value(body) {
-        Ok(Value::Object(body)) => body,
-        _ => return Err(OpError::Internal("a setup link is no JSON object".to_owned())),
+    let Ok(Value::Object(body)) = serde_json::to_value(body) else {
+        return Err(OpError::Internal("a setup link is no JSON object".to_owned()));
     };
     Ok(NewDocument {
         kind: DocumentKind::SetupLink,

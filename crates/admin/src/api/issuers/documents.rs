@@ -176,14 +176,14 @@ pub(crate) async fn create(
     key: IdempotencyKey,
     Body { value: body, digest }: Body<IssuerDocumentChange>,
 ) -> Result<StoredResponse, ApiError> {
-    let create = async {
+    let create = Box::pin(async {
         let record = documents::create(&caller, body.document.0).await?;
         Ok(CreatedRecord {
             location: format!("/api/v1/issuers/{}/document", record.document.name),
             version: Some(record.document.version),
             body: IssuerDocumentBody::from(record),
         })
-    };
+    });
     key.once(&caller, digest, async { documents::may_create(&caller) }, create)
         .await
 }

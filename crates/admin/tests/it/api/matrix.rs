@@ -113,7 +113,6 @@ fn body(operation: &str) -> Option<Value> {
         "grant_organization_role" | "grant_team_role" => json!({"role": "admin"}),
         "preview_organization_tags" => json!({"external_member_groups": "x"}),
         "create_revocation" => json!({"issuer": "idp", "jti": "one"}),
-        "preview_issuer_tags" => json!({}),
         "explain" => json!({"token": "x"}),
         "propose_issuer" => json!({"issuer": "https://id.example.com"}),
         "create_issuer" => {
@@ -127,7 +126,7 @@ fn body(operation: &str) -> Option<Value> {
         }
         "create_machine_key" => json!({"name": "x", "role": "member"}),
         "create_webhook" => json!({"name": "erp", "url": "https://erp.example.com/"}),
-        "update_webhook" | "rotate_webhook_secret" | "retry_webhook" => json!({}),
+        "preview_issuer_tags" | "update_webhook" | "rotate_webhook_secret" | "retry_webhook" => json!({}),
         "replay_webhook" => json!({"after": 0}),
         "create_api_key" => json!({"name": "x", "role": "admin"}),
         _ => return None,

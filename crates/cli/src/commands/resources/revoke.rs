@@ -16,7 +16,7 @@ pub(super) async fn run(args: RevokeArgs) -> anyhow::Result<Answer> {
         (None, Some(token)) => TokensToRevoke::Token(token_or_stdin(token)?),
         (None, None) => TokensToRevoke::All,
     };
-    if !context.issuers.iter().any(|known| *known == args.issuer) {
+    if !context.issuers.contains(&args.issuer) {
         return Err(usage_error(format!(
             "the configuration has no issuer `{}`; it has {}",
             args.issuer,

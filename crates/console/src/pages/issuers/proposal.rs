@@ -6,7 +6,7 @@ use askama::filters::HtmlSafe;
 use narthex_console_frame::fields::Fields;
 use narthex_console_frame::form::Faults;
 use narthex_issuers::IssuerDocument;
-use narthex_ops::issuers::{IssuerSample, Proposal};
+use narthex_ops::issuers::{IssuerSample, Proposal, Provider};
 use serde_json::{Map, Value};
 
 /// Fields of a sample: a token, or an address.
@@ -74,7 +74,7 @@ impl DocumentForm {
         if let Value::Object(keys) = &mut document {
             keys.retain(|key, _| !without.contains(&key.as_str()));
         }
-        let provider = proposal.provider.map(|provider| provider.label());
+        let provider = proposal.provider.map(Provider::label);
         let settings = proposal.settings.into_iter();
         let shown = settings.filter(|setting| !without.iter().any(|key| setting.field.trim_start_matches('/') == *key));
         let row = |setting: narthex_ops::issuers::ProposedSetting| SettingRow {

@@ -113,12 +113,15 @@ async fn add_of_organization(gallery: &Gallery) {
     gallery.add("acme-preview", &reply);
 }
 
+/// Fields of a form, each with its name.
+type Fields<'f> = [(&'f str, &'f str)];
+
 /// Forms that cannot be saved, with what was typed.
 async fn add_invalid(gallery: &Gallery) {
     let (console, bob) = world().await;
     let edit = format!("/users/{bob}/edit");
     let version = console.get(&console.admin, &edit).await.hidden("version");
-    let forms: [(&str, &str, &[(&str, &str)]); 7] = [
+    let forms: [(&str, &str, &Fields<'_>); 7] = [
         (
             "invalid-user-edit",
             edit.as_str(),
@@ -213,12 +216,11 @@ async fn confirm(console: &Fixture, address: &str) {
     console.post(&console.admin, address, &fields).await.leads_to();
 }
 
-/// Records with a page of their own.
-async fn add_records(gallery: &Gallery) {
-    let (console, bob) = world().await;
+/// Keeps a denial of a user.
+async fn keep_denial(console: &Fixture, user: &str) {
     let facts = json!({
         "reason": "organization.role", "status": 403, "method": "POST", "path": "/v1/x", "organization": "acme",
-        "user_id": bob, "issuer": "idp", "door": "proxy", "client": "192.0.2.1",
+        "user_id": user, "issuer": "idp", "door": "proxy", "client": "192.0.2.1",
         "message": "The role is missing; ask an administrator of the organization.",
     });
     let denial = DenialRecord {
@@ -227,6 +229,12 @@ async fn add_records(gallery: &Gallery) {
         facts: facts.as_object().unwrap().clone(),
     };
     console.directory.keep_denials(vec![denial], NOW_MS).await.unwrap();
+}
+
+/// Records with a page of their own.
+async fn add_records(gallery: &Gallery) {
+    let (console, bob) = world().await;
+    keep_denial(&console, &bob).await;
     let admin = &console.admin;
     let fields = [
         ("name", "Billing"),
