@@ -13,7 +13,7 @@ use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
 use narthex_admin::ops::erasure::ErasureTerms;
 use narthex_admin::ops::external_ids::ExternalIdChange;
 use narthex_admin::ops::issuer_tags::IssuerTagChange;
-use narthex_admin::ops::issuers::IssuerSample;
+use narthex_admin::ops::issuers::{IssuerSample, documents, setup_links};
 use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, GrantTerms, Group, GroupRole};
 use narthex_admin::ops::organizations::deletion::{self, DeletionTerms};
@@ -33,7 +33,7 @@ use narthex_directory::{
     DenialRecord, Edit, MembershipRule, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, ScopedRole,
     SessionClient, TeamRole, Trail, WaitingState,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::Fixture;
 
@@ -65,6 +65,7 @@ struct World {
     connection: String,
     machine_key: String,
     session: String,
+    setup_link: String,
 }
 
 fn page() -> PageRequest {
@@ -92,6 +93,13 @@ fn new_webhook(name: &str) -> NewWebhook {
         signature: SignatureScheme::V1,
         secret: None,
     }
+}
+
+fn new_issuer(name: &str) -> Map<String, Value> {
+    let document = json!({
+        "name": name, "issuer": format!("https://{name}.example.com"), "discovery": true, "audiences": ["app"],
+    });
+    document.as_object().unwrap().clone()
 }
 
 fn new_key(role: KeyRole) -> NewApiKey {
@@ -194,6 +202,8 @@ async fn world() -> World {
     let connection = connections::create(&admin, "acme", new_connection()).await.unwrap();
     let machine_key = machine_keys::create(&admin, "acme", new_machine_key()).await.unwrap();
     let session = signed_in(&api, &admin).await;
+    documents::create(&admin, new_issuer("guests")).await.unwrap();
+    let setup_link = setup_links::create(&admin, "acme").await.unwrap().link.id;
     let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
     let mut bearers = vec![
         api.admin.clone(),
@@ -223,6 +233,7 @@ async fn world() -> World {
         connection: connection.id.to_string(),
         machine_key: machine_key.record.id.to_string(),
         session,
+        setup_link,
     }
 }
 
@@ -443,6 +454,23 @@ async fn of_webhooks(name: &str, caller: &Caller) -> Answer {
     })
 }
 
+async fn of_run_time_issuers(name: &str, caller: &Caller, world: &World) -> Answer {
+    Some(match name {
+        "list_issuer_documents" => documents::list(caller, page()).await.map(drop),
+        "read_issuer_document" => documents::read(caller, "guests").await.map(drop),
+        "create_issuer" => documents::create(caller, new_issuer("partners")).await.map(drop),
+        "replace_issuer_document" => {
+            let changed = documents::replace(caller, "guests", new_issuer("guests"), ANY).await;
+            changed.map(drop)
+        }
+        "delete_issuer" => documents::delete(caller, "guests", ANY).await,
+        "list_setup_links" => setup_links::list(caller, "acme", page()).await.map(drop),
+        "create_setup_link" => setup_links::create(caller, "acme").await.map(drop),
+        "revoke_setup_link" => setup_links::revoke(caller, &world.setup_link).await,
+        _ => return None,
+    })
+}
+
 async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
     Some(match name {
         "list_api_keys" => api_keys::list(caller, page()).await.map(drop),
@@ -509,6 +537,7 @@ async fn call(name: &str, caller: &Caller, world: &World) -> Result<(), OpError>
         of_connections(name, caller, world).await,
         of_machine_keys(name, caller, world).await,
         of_webhooks(name, caller).await,
+        of_run_time_issuers(name, caller, world).await,
         of_the_rest(name, caller, world).await,
     ];
     let mut answers = answers.into_iter().flatten();

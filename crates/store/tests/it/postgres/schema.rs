@@ -223,7 +223,7 @@ async fn a_newer_schema_is_refused() {
     let database = database().await;
     let future = "INSERT INTO refinery_schema_history VALUES (999, 'future', '2100-01-01T00:00:00Z', '0')";
     database.sql(future).unwrap();
-    let newer = StoreError::SchemaNewer { found: 999, known: 14 };
+    let newer = StoreError::SchemaNewer { found: 999, known: 16 };
     let options = options(&database.url());
     assert_eq!(PostgresDirectory::open(&options).await.unwrap_err(), newer);
     assert_eq!(PostgresDirectory::pending(&options).await.unwrap_err(), newer);

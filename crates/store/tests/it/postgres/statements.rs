@@ -42,13 +42,14 @@ const LISTS: [&str; 9] = [
 const SNAPSHOTS_OF: &str = "15";
 
 /// Indexes that need no value to begin with: of nothing but what is asked for (what the configuration declares, roles on the
-/// platform), or in the order in which some are asked for (what lapses next, the newest event).
-const ORDERED: [&str; 5] = [
+/// platform), or in the order in which some are asked for (what lapses next, the newest event, the oldest refusal).
+const ORDERED: [&str; 6] = [
     "organizations_config",
     "grants_platform",
     "grants_lapse",
     "sessions_lapse",
     "audit_events_pkey",
+    "audit_events_refusals",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

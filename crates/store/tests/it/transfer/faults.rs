@@ -163,8 +163,8 @@ async fn files_that_are_none_or_of_another_time() {
         .await;
     stores
         .check(
-            header(|line| line.replace("\"schema\":15", "\"schema\":99")),
-            "has schema version 99 and this program 15",
+            header(|line| line.replace("\"schema\":16", "\"schema\":99")),
+            "has schema version 99 and this program 16",
         )
         .await;
     stores
