@@ -61,7 +61,10 @@ async fn turn(engine: &Engine, path: &Path, kept: &mut Option<Sink>) -> anyhow::
     }
     let sink = match kept {
         Some(sink) => sink,
-        None => kept.insert(open(engine, path.to_owned()).await?),
+        None => match open(engine, path.to_owned()).await? {
+            Some(sink) => kept.insert(sink),
+            None => return Ok(()),
+        },
     };
     while let Some(lines) = sink.stream.next_lines().await? {
         write(Arc::clone(&sink.file), lines).await?;
@@ -89,14 +92,19 @@ async fn rotate(path: &Path, kept: &mut Option<Sink>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open(engine: &Engine, path: PathBuf) -> anyhow::Result<Sink> {
+/// Opens the file. `None` while the trail has no key of checkpoints: its keeper makes one in its first turn, and the first line of the
+/// file names it.
+async fn open(engine: &Engine, path: PathBuf) -> anyhow::Result<Option<Sink>> {
+    if engine.directory.audit_keys().await?.is_empty() {
+        return Ok(None);
+    }
     let (file, place) = tokio::task::spawn_blocking(move || open_file(&path)).await??;
     let (after, is_signed) = place.unwrap_or_default();
     let stream = TrailExport::follow(Arc::clone(&engine.directory), after, is_signed);
     if place.is_none() {
         write(Arc::clone(&file), stream.stream_header().await?).await?;
     }
-    Ok(Sink { file, stream })
+    Ok(Some(Sink { file, stream }))
 }
 
 async fn write(file: Arc<File>, lines: String) -> anyhow::Result<()> {

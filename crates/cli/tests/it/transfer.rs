@@ -349,12 +349,10 @@ fn a_commit_without_an_answer_is_not_called_nothing() {
     succeeds(&["import", &file, "--config", &config]);
 }
 
-/// A file of many users, which an import takes a while for.
-fn large() -> Vec<u8> {
-    let mut lines = String::new();
-    lines.push_str(
-        "{\"narthex_export\":{\"format\":1,\"schema\":15,\"program\":\"0.1.0\",\"store\":\"sqlite\",\"exported_at_ms\":1}}\n",
-    );
+/// A file of many users, which an import takes a while for, with the first line of this export.
+fn large(export: &str) -> Vec<u8> {
+    let export = fs::read_to_string(export).unwrap();
+    let mut lines = format!("{}\n", export.lines().next().unwrap());
     for index in 0..20_000 {
         let user = json!({ "user": {
             "id": format!("01hf7yat0000000000000{index:05}"), "realm": "corp", "external_id": format!("u{index}"),
@@ -384,7 +382,7 @@ fn an_import_that_is_killed_leaves_nothing() {
                 .spawn()
                 .unwrap();
             // All but what a pipe holds has been read when this comes back; the file goes on.
-            child.stdin.as_mut().unwrap().write_all(&large()).unwrap();
+            child.stdin.as_mut().unwrap().write_all(&large(&file)).unwrap();
             assert!(child.try_wait().unwrap().is_none(), "it waits for the rest");
             let id = child.id().to_string();
             assert!(

@@ -146,7 +146,7 @@ async fn an_issuer_is_created_changed_and_deleted() {
     assert_eq!([&made["name"], &made["state"]], ["partners", "pending"]);
     api.call("POST", "/issuers", Some(body))
         .await
-        .problem(409, "resource.conflict");
+        .problem(409, "resource.exists");
     let mut changed = document("partners", "https://id.partners.example");
     changed["mode"] = json!("observe");
     let path = "/issuers/partners/document";
