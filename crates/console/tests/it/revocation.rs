@@ -23,7 +23,7 @@ async fn a_token_is_revoked_by_its_id_or_whole_and_never_shown_again() {
         assert!(reply.status.is_redirection(), "{}", reply.text);
     }
     let refused = console.post(&console.admin, address, &[("jti", " ")]).await;
-    refused.shows(422, &["tokens cannot be revoked by it"]);
+    refused.shows(422, &["Tokens cannot be revoked by it"]);
     let all = console.post(&console.admin, "/issuers/idp/revoke-all", &[]).await;
     assert!(all.status.is_redirection(), "{}", all.text);
     let kept = console.directory.revocations(0, 9).await.unwrap();

@@ -141,7 +141,7 @@ async fn add_invalid(gallery: &Gallery) {
         (
             "invalid-connection",
             "/organizations/acme/connections/new",
-            &[("name", "Billing"), ("document", "{\n  \"url\": \"{{\"\n}")],
+            &[("name", "Billing"), ("document", "{\n  \"url\": 7\n}")],
         ),
         (
             "invalid-api-key",
