@@ -164,6 +164,31 @@ async fn denied(api: &Fixture) {
     api.directory.keep_denials(vec![denial], api.by().at_ms).await.unwrap();
 }
 
+/// A caller of each kind.
+async fn callers(api: &Fixture, acme: OrganizationId, umbrella: OrganizationId) -> Vec<Caller> {
+    let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
+    let mut bearers = vec![
+        api.admin.clone(),
+        api.key(ScopedRole::Platform(PlatformRole::Viewer)).await,
+        api.key(of_organization(acme)).await,
+        api.key(of_organization(umbrella)).await,
+    ];
+    for (name, tag) in [
+        ("root", "platform-admins"),
+        ("chief", "boss"),
+        ("worker", "staff"),
+        ("stranger", "none"),
+    ] {
+        api.sign_in(name, &[tag]).await;
+        bearers.push(name.to_owned());
+    }
+    let mut callers = Vec::new();
+    for bearer in bearers {
+        callers.push(caller(api, &bearer).await);
+    }
+    callers
+}
+
 async fn world() -> World {
     let api = Fixture::new().await;
     let admin = caller(&api, &api.admin).await;
@@ -204,28 +229,8 @@ async fn world() -> World {
     let session = signed_in(&api, &admin).await;
     documents::create(&admin, new_issuer("guests")).await.unwrap();
     let setup_link = setup_links::create(&admin, "acme").await.unwrap().link.id;
-    let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
-    let mut bearers = vec![
-        api.admin.clone(),
-        api.key(ScopedRole::Platform(PlatformRole::Viewer)).await,
-        api.key(of_organization(acme)).await,
-        api.key(of_organization(umbrella)).await,
-    ];
-    for (name, tag) in [
-        ("root", "platform-admins"),
-        ("chief", "boss"),
-        ("worker", "staff"),
-        ("stranger", "none"),
-    ] {
-        api.sign_in(name, &[tag]).await;
-        bearers.push(name.to_owned());
-    }
-    let mut callers = Vec::new();
-    for bearer in bearers {
-        callers.push(caller(&api, &bearer).await);
-    }
     World {
-        callers,
+        callers: callers(&api, acme, umbrella).await,
         acme: acme.to_string(),
         team,
         user,
