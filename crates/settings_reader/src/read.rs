@@ -186,7 +186,7 @@ impl Walk {
     }
 }
 
-/// A struct made by [`section!`].
+/// A struct made by `section!`.
 pub trait Section {
     /// Span where it begins in the file.
     fn header(&self) -> Span;
