@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use tokio::net::TcpSocket;
 
 /// A running program. Dropping it kills it.
 pub struct Process {
@@ -143,6 +144,33 @@ pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[S]) -> Resu
 pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
     Ok(listener.local_addr()?)
+}
+
+/// Address of 127.0.0.1 that refuses every connection for as long as this value is kept: its port is taken, and nothing listens.
+#[derive(Debug)]
+pub struct ClosedAddress {
+    address: SocketAddr,
+    _taken: TcpSocket,
+}
+
+impl ClosedAddress {
+    /// Takes a port.
+    pub fn take() -> Result<Self> {
+        let taken = TcpSocket::new_v4()?;
+        taken
+            .bind((Ipv4Addr::LOCALHOST, 0).into())
+            .context("no free port on loopback")?;
+        Ok(Self {
+            address: taken.local_addr()?,
+            _taken: taken,
+        })
+    }
+}
+
+impl std::fmt::Display for ClosedAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 /// Two addresses of 127.0.0.1 that no process listens on now. Asked for one after the other, they could be the same

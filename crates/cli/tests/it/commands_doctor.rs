@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use narthex_testkit::process::ClosedAddress;
 use narthex_testkit::{TestKey, Upstream, keys::key_set};
 use serde_json::{Value, json};
 
@@ -128,7 +129,7 @@ async fn a_running_server_is_recognized() {
 /// An upstream that cannot be reached is a problem, and the cause is told with what to do.
 #[test]
 fn an_upstream_that_is_down_is_found() {
-    let closed = narthex_testkit::process::free_address().unwrap();
+    let closed = ClosedAddress::take().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let plain = Upstream::start().unwrap();
     for (upstream, told) in [

@@ -1,7 +1,7 @@
 //! `narthex doctor --url`, before deployments with the configurations of the pages, and before unsafe ones.
 
 use narthex_testkit::envoy::Mode;
-use narthex_testkit::process::free_address;
+use narthex_testkit::process::{ClosedAddress, free_address};
 use narthex_testkit::proxy::{Kind, ReverseProxy};
 use serde_json::Value;
 
@@ -138,8 +138,9 @@ async fn each_fault_of_an_unsafe_deployment_is_found() {
 #[tokio::test]
 async fn a_deployment_that_does_not_answer_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
+    let closed = ClosedAddress::take().unwrap();
     for (url, word) in [
-        (format!("http://{}/", free_address().unwrap()), "does not answer"),
+        (format!("http://{closed}/"), "does not answer"),
         ("ftp://example.com/".to_owned(), "neither"),
         ("/path".to_owned(), "names no host"),
     ] {

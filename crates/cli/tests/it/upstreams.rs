@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper_util::{client::legacy, rt::TokioExecutor};
-use narthex_testkit::{Answer, process::free_address, raw};
+use narthex_testkit::{Answer, process::ClosedAddress, raw};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -174,7 +174,7 @@ async fn a_stream_that_says_nothing_is_cut_off() {
 
 #[tokio::test]
 async fn an_upstream_that_is_away_or_hangs_up_is_a_bad_gateway() {
-    let nobody = free_address().unwrap();
+    let nobody = ClosedAddress::take().unwrap();
     let world = World::with_config(|idp, upstream| {
         config(idp, upstream)
             + &format!("\n[[route]]\npath = \"/away\"\nrequire = \"public\"\nupstream = \"http://{nobody}\"\n")
