@@ -81,7 +81,7 @@ pub struct IssuerTagPreview {
 /// Previews a change of an issuer's tag patterns and tags of platform admins, against the tags that each user last presented.
 /// Nothing is written. The page's limit is the number of users to examine, so a page may show fewer and still not be the last.
 ///
-/// Where several issuers share the realm, the tags of their last tokens count together.
+/// The tags of a user's last tokens count together, if several issuers share the realm.
 ///
 /// # Errors
 ///

@@ -84,7 +84,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// What a door ended with, or what could not be written at the end.
+    /// Failure of a door, or of the last writes.
     pub async fn until_stopped(self, configuration: Option<PathBuf>) -> anyhow::Result<()> {
         let (stop, stopped) = watch::channel(false);
         let (gateway, issuers) = (self.gateway, self.issuers);

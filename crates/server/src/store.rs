@@ -20,7 +20,7 @@ pub enum Purpose {
 ///
 /// # Errors
 ///
-/// What the store says, with its place.
+/// Error of the store, with its place.
 pub async fn open(location: &StoreLocation, purpose: Purpose) -> anyhow::Result<Arc<dyn Directory>> {
     match location {
         StoreLocation::Sqlite(path) => {

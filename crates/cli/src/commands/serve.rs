@@ -9,7 +9,7 @@ use crate::args::ServeArgs;
 ///
 /// # Errors
 ///
-/// What stopped the start, or the server.
+/// Failure of the start, of a door, or of the last writes.
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Answer> {
     let path = args.config.path;
     let running = narthex_server::start(narthex_config::read(&path)?, Logging::Configured).await?;
