@@ -11,12 +11,14 @@ use http::{HeaderMap, header};
 use narthex_decision::Reason;
 use narthex_engine::credentials::{self, TokenPlaces};
 use narthex_engine::respond::Refusal;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::AdminState;
 use super::error::ApiError;
 use narthex_ops::api_keys::sha256;
-use narthex_ops::{Caller, ExpectedVersion};
+use narthex_ops::{Caller, ExpectedVersion, PageRequest};
 
 /// The largest JSON body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -160,6 +162,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameter
             detail: told("the query", &rejection.body_text()),
         })?;
         Ok(Self(value))
+    }
+}
+
+/// Page of a list, as the query says.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Cursor of the next page, from `next_cursor`.
+    cursor: Option<String>,
+    /// Maximum number of items, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl From<PageQuery> for PageRequest {
+    fn from(PageQuery { cursor, limit }: PageQuery) -> Self {
+        Self { cursor, limit }
     }
 }
 

@@ -6,15 +6,14 @@ use narthex_config::{FieldProblem, Severity};
 use narthex_issuers::{DocumentState, IssuerDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Body, IfMatch, QueryParameters, RequestCaller};
+use crate::api::extract::{Body, IfMatch, PageQuery, QueryParameters, RequestCaller};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::{ChangeErrors, CreateErrors, ListErrors, RemoveErrors};
 use crate::api::response::{CreatedRecord, List, StoredResponse, VersionedRecord};
 use crate::api::time::Time;
-use narthex_ops::PageRequest;
 use narthex_ops::issuers::documents::{self, IssuerRecord};
 
 /// Document of an issuer to create, or in place of the one before.
@@ -111,33 +110,18 @@ impl From<IssuerRecord> for VersionedRecord<IssuerDocumentBody> {
     }
 }
 
-/// Page of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Query {
-    /// Cursor of the next page, from `next_cursor`.
-    cursor: Option<String>,
-    /// Maximum number of items, 1 to 200.
-    #[param(default = 50, maximum = 200)]
-    limit: Option<usize>,
-}
-
 /// Lists issuers made at run time
 ///
 /// Sorted by name, those that are off too, each with its document.
 #[utoipa::path(
-    get, path = "/issuer-documents", tag = "issuers", operation_id = "list_issuer_documents", params(Query),
+    get, path = "/issuer-documents", tag = "issuers", operation_id = "list_issuer_documents", params(PageQuery),
     responses((status = 200, description = "A page of issuers.", body = List<IssuerDocumentBody>), ListErrors),
 )]
 pub(crate) async fn list(
     RequestCaller(caller): RequestCaller,
-    QueryParameters(query): QueryParameters<Query>,
+    QueryParameters(query): QueryParameters<PageQuery>,
 ) -> Result<List<IssuerDocumentBody>, ApiError> {
-    let page = PageRequest {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
+    let page = query.into();
     Ok(List::of(
         documents::list(&caller, page).await?,
         IssuerDocumentBody::from,

@@ -2,15 +2,14 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, RequestCaller};
+use crate::api::extract::{PageQuery, QueryParameters, RequestCaller};
 use crate::api::openapi_errors::{CreateErrors, ListErrors, RemoveErrors};
 use crate::api::response::{CreatedRecord, List, StoredResponse};
 use crate::api::time::Time;
-use narthex_ops::PageRequest;
 use narthex_ops::issuers::setup_links::{self, SetupLink};
 
 /// A setup link, without its secret.
@@ -55,35 +54,20 @@ impl From<SetupLink> for SetupLinkBody {
     }
 }
 
-/// Page of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Query {
-    /// Cursor of the next page, from `next_cursor`.
-    cursor: Option<String>,
-    /// Maximum number of items, 1 to 200.
-    #[param(default = 50, maximum = 200)]
-    limit: Option<usize>,
-}
-
 /// Lists the setup links of an organization
 ///
 /// Those that are used or have expired too.
 #[utoipa::path(
     get, path = "/organizations/{organization}/setup-links", tag = "issuers", operation_id = "list_setup_links",
-    params(("organization" = String, Path, description = "The organization's id or name."), Query),
+    params(("organization" = String, Path, description = "The organization's id or name."), PageQuery),
     responses((status = 200, description = "A page of links.", body = List<SetupLinkBody>), ListErrors),
 )]
 pub(crate) async fn list(
     RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
-    QueryParameters(query): QueryParameters<Query>,
+    QueryParameters(query): QueryParameters<PageQuery>,
 ) -> Result<List<SetupLinkBody>, ApiError> {
-    let page = PageRequest {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
+    let page = query.into();
     let listing = setup_links::list(&caller, &organization, page).await?;
     Ok(List::of(listing, SetupLinkBody::from))
 }

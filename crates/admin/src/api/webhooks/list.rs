@@ -1,41 +1,23 @@
 //! `GET /api/v1/webhooks`
 
-use serde::Deserialize;
-use utoipa::IntoParams;
-
 use super::WebhookBody;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, RequestCaller};
+use crate::api::extract::{PageQuery, QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use narthex_ops::{PageRequest, webhooks};
-
-/// Page of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Query {
-    /// Cursor of the next page, from `next_cursor`.
-    cursor: Option<String>,
-    /// Maximum number of items, 1 to 200.
-    #[param(default = 50, maximum = 200)]
-    limit: Option<usize>,
-}
+use narthex_ops::webhooks;
 
 /// Lists webhooks
 ///
 /// Sorted by name.
 #[utoipa::path(
-    get, path = "/webhooks", tag = "webhooks", operation_id = "list_webhooks", params(Query),
+    get, path = "/webhooks", tag = "webhooks", operation_id = "list_webhooks", params(PageQuery),
     responses((status = 200, description = "A page of webhooks.", body = List<WebhookBody>), ListErrors),
 )]
 pub(crate) async fn list(
     RequestCaller(caller): RequestCaller,
-    QueryParameters(query): QueryParameters<Query>,
+    QueryParameters(query): QueryParameters<PageQuery>,
 ) -> Result<List<WebhookBody>, ApiError> {
-    let page = PageRequest {
-        cursor: query.cursor,
-        limit: query.limit,
-    };
+    let page = query.into();
     Ok(List::of(webhooks::list(&caller, page).await?, WebhookBody::from))
 }
